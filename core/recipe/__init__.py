@@ -1,0 +1,1 @@
+"""The typed recipe: one YAML file that says everything."""

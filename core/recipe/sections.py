@@ -1,0 +1,164 @@
+"""The recipe's own sections: model, data, train, export, evaluate.
+
+Sections that travel in a bundle live beside the code that reads them: `serve/config.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Discriminator, Tag, model_validator
+
+from tunery.section import Section, setting
+
+RowFormat = Literal["auto", "messages", "prompt_completion", "alpaca"]
+Quant = Literal["f16", "q8_0", "q4_k_m"]
+
+
+class ModelSection(Section):
+    """Which model is tuned."""
+
+    base: str = setting(
+        about="A hub id, a folder, a .gguf file, or a packaged starter such as smollm2-135m-instruct."
+    )
+
+
+class DataSource(Section):
+    """One file of conversations."""
+
+    path: str = setting(about="JSONL, JSON, CSV or Parquet; relative to the recipe.")
+    format: RowFormat = setting("auto", about="What the rows are; auto looks at them and reports what it found.")
+
+
+class TestFile(Section):
+    """Test rows of their own instead of a share of the sources."""
+
+    path: str = setting(about="File with the held-out conversations; relative to the recipe.")
+    format: RowFormat = setting("auto", about="What the rows are; auto looks at them.")
+
+
+def _share(value: object) -> object:
+    return {"path": value} if isinstance(value, str) else value
+
+
+Test = Annotated[
+    Annotated[float, Tag("share")] | Annotated[TestFile, Tag("file")],
+    BeforeValidator(_share),
+    Discriminator(lambda value: "file" if isinstance(value, dict | TestFile) else "share"),
+]
+
+
+class Split(Section):
+    """How rows are divided. The same seed and rows always give the same split."""
+
+    validation: float = setting(0.1, ge=0.0, lt=1.0, about="Share of rows for evaluation during training.")
+    test: Test = setting(0.1, about="Share of rows, or {path: ...}, for the final comparison.")
+    seed: int = setting(7, ge=0, about="Seed of the split.", shown="advanced")
+
+    @model_validator(mode="after")
+    def _shares_leave_rows(self) -> Split:
+        shares = self.validation + (self.test if isinstance(self.test, float) else 0.0)
+        if isinstance(self.test, float) and not 0.0 <= self.test < 1.0:
+            raise ValueError("split.test is a share from 0 to below 1, or {path: ...}")
+        if shares >= 0.9:
+            raise ValueError("validation and test together leave too little to train on; keep them below 0.9")
+        return self
+
+
+class DataSection(Section):
+    """What the model learns from."""
+
+    sources: tuple[DataSource, ...] = setting(min_length=1, about="Files with conversations.")
+    split: Split = setting(Split(), about="Shares for validation and test.")
+
+
+class Lora(Section):
+    """Low-rank adapters (Hu et al. 2021)."""
+
+    rank: int = setting(16, ge=1, le=1024, about="Rank of the update.")
+    alpha: float = setting(32.0, gt=0, about="Scale; the update is multiplied by alpha / rank.")
+    dropout: float = setting(0.0, ge=0, lt=1, about="Dropout on the adapter's input.", shown="advanced")
+    targets: Literal["all-linear", "attention"] | tuple[str, ...] = setting(
+        "all-linear", about="Which layers get an adapter: all-linear, attention, or names.", shown="advanced"
+    )
+
+
+class TrainStage(Section):
+    """One stage of training."""
+
+    method: Literal["sft"] = setting("sft", about="How it learns: supervised fine-tuning on the answers.")
+    adapter: Literal["lora"] = setting("lora", about="Which weights learn.")
+    lora: Lora = setting(Lora(), about="Settings of the LoRA adapter.", shown="advanced")
+    epochs: float = setting(3.0, gt=0, about="Passes over the training rows.")
+    max_steps: int | None = setting(None, ge=1, about="Stop after so many optimizer steps.", shown="advanced")
+    learning_rate: float = setting(5e-4, gt=0, lt=1, about="Peak learning rate.")
+    batch_size: int = setting(8, ge=1, about="Rows per optimizer step.")
+    micro_batch: int | None = setting(
+        None, ge=1, about="Rows per forward pass; must divide batch_size; the whole batch by default.", shown="advanced"
+    )
+    max_length: int = setting(1024, ge=16, about="Longest conversation in tokens; a longer one is refused.")
+    warmup: float = setting(0.05, ge=0, lt=1, about="Share of steps with a rising learning rate.", shown="advanced")
+    schedule: Literal["cosine", "linear", "constant"] = setting(
+        "cosine", about="How the learning rate falls after warm-up.", shown="advanced"
+    )
+    weight_decay: float = setting(0.0, ge=0, about="Decoupled weight decay.", shown="advanced")
+    max_grad_norm: float = setting(1.0, gt=0, about="Gradients are clipped to this norm.", shown="advanced")
+    precision: Literal["auto", "bfloat16", "float32"] = setting(
+        "auto", about="Arithmetic; auto takes bfloat16 where the hardware does it fast.", shown="advanced"
+    )
+    evaluate_every: int | None = setting(
+        None, ge=1, about="Validate every so many steps; ten times a run by default.", shown="advanced"
+    )
+    save_every: int | None = setting(
+        None, ge=1, about="Checkpoint every so many steps; ten times a run by default.", shown="advanced"
+    )
+    keep_last: int = setting(2, ge=1, about="Checkpoints that are kept.", shown="advanced")
+    seed: int = setting(7, ge=0, about="Seed of weights, order and dropout.", shown="advanced")
+
+    @model_validator(mode="after")
+    def _micro_batch_divides(self) -> TrainStage:
+        if self.micro_batch and self.batch_size % self.micro_batch:
+            raise ValueError(
+                f"micro_batch {self.micro_batch} does not divide batch_size {self.batch_size}; "
+                "choose a divisor of it"
+            )
+        return self
+
+
+class Parity(Section):
+    """How equal the exported model must be to the tuned one."""
+
+    prompts: int = setting(50, ge=1, le=500, about="Held-out prompts that are compared.")
+    min_greedy_agreement: float | None = setting(
+        None, ge=0, le=1, about="Share of prompts with equal greedy text; 0.95 for f16, not asked of quantized ones."
+    )
+    max_kl: float | None = setting(
+        None, gt=0, about="Largest mean KL to the float32 reference; 0.002 f16, 0.02 q8_0, 0.5 q4_k_m."
+    )
+
+
+class Export(Section):
+    """One form in which the tuned model leaves training."""
+
+    format: Literal["gguf"] = setting("gguf", about="File format of the exported weights.")
+    quant: Quant = setting("q8_0", about="llama.cpp type of the weights.")
+    parity: Parity = setting(Parity(), about="How equal it must be to the tuned model.", shown="advanced")
+
+
+class EvaluateSection(Section):
+    """How the tuned model is measured against the base."""
+
+    suites: tuple[Literal["held_out"], ...] = setting(
+        ("held_out",), about="What is asked; held_out is the test split."
+    )
+    max_rows: int | None = setting(None, ge=1, about="Use only the first so many test rows.", shown="advanced")
+    max_new_tokens: int = setting(160, ge=1, about="Longest generated answer in tokens.", shown="advanced")
+    resamples: int = setting(2000, ge=200, about="Bootstrap resamples of each interval.", shown="advanced")
+    seed: int = setting(7, ge=0, about="Seed of the resampling.", shown="advanced")
+
+
+class PrepareSection(Section):
+    """What the prepare step reads: the data, and the longest row that training takes."""
+
+    data: DataSection
+    max_length: int

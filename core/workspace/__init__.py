@@ -1,0 +1,1 @@
+"""Where state lives: paths, events, artifacts, the SQLite index."""
