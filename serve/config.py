@@ -21,7 +21,10 @@ class ServeSection(Section):
     host: str = setting("127.0.0.1", about="Address to listen on; loopback unless you say otherwise.")
     port: int = setting(8080, ge=0, le=65535, about="TCP port; 0 takes a free one.")
     context_length: int | None = setting(
-        None, ge=64, about="Tokens a conversation may hold; the model's own length by default.", shown="advanced"
+        None,
+        ge=64,
+        about="Tokens a conversation may hold; the model's own length by default.",
+        shown="advanced",
     )
     slots: int = setting(4, ge=1, le=64, about="Requests that are generated side by side.", shown="advanced")
     threads: int | None = setting(

@@ -18,7 +18,9 @@ def _one_or_many(value: object) -> object:
 class Recipe(Section):
     """Everything that a run needs to know. A recipe that loaded is one that can run."""
 
-    name: str = setting(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$", about="Short name: lower-case letters, digits, - . _")
+    name: str = setting(
+        pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$", about="Short name: lower-case letters, digits, - . _"
+    )
     model: ModelSection = setting(about="Which model is tuned.")
     data: DataSection = setting(about="What it learns from.")
     train: Annotated[tuple[TrainStage, ...], BeforeValidator(_one_or_many)] = setting(

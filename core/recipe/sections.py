@@ -27,7 +27,9 @@ class DataSource(Section):
     """One file of conversations."""
 
     path: str = setting(about="JSONL, JSON, CSV or Parquet; relative to the recipe.")
-    format: RowFormat = setting("auto", about="What the rows are; auto looks at them and reports what it found.")
+    format: RowFormat = setting(
+        "auto", about="What the rows are; auto looks at them and reports what it found."
+    )
 
 
 class TestFile(Section):
@@ -37,14 +39,14 @@ class TestFile(Section):
     format: RowFormat = setting("auto", about="What the rows are; auto looks at them.")
 
 
-def _share(value: object) -> object:
+def _path_alone(value: object) -> object:
     return {"path": value} if isinstance(value, str) else value
 
 
 Test = Annotated[
     Annotated[float, Tag("share")] | Annotated[TestFile, Tag("file")],
-    BeforeValidator(_share),
     Discriminator(lambda value: "file" if isinstance(value, dict | TestFile) else "share"),
+    BeforeValidator(_path_alone),
 ]
 
 
@@ -94,10 +96,15 @@ class TrainStage(Section):
     learning_rate: float = setting(5e-4, gt=0, lt=1, about="Peak learning rate.")
     batch_size: int = setting(8, ge=1, about="Rows per optimizer step.")
     micro_batch: int | None = setting(
-        None, ge=1, about="Rows per forward pass; must divide batch_size; the whole batch by default.", shown="advanced"
+        None,
+        ge=1,
+        about="Rows per forward pass; must divide batch_size; the whole batch by default.",
+        shown="advanced",
     )
     max_length: int = setting(1024, ge=16, about="Longest conversation in tokens; a longer one is refused.")
-    warmup: float = setting(0.05, ge=0, lt=1, about="Share of steps with a rising learning rate.", shown="advanced")
+    warmup: float = setting(
+        0.05, ge=0, lt=1, about="Share of steps with a rising learning rate.", shown="advanced"
+    )
     schedule: Literal["cosine", "linear", "constant"] = setting(
         "cosine", about="How the learning rate falls after warm-up.", shown="advanced"
     )
@@ -130,7 +137,10 @@ class Parity(Section):
 
     prompts: int = setting(50, ge=1, le=500, about="Held-out prompts that are compared.")
     min_greedy_agreement: float | None = setting(
-        None, ge=0, le=1, about="Share of prompts with equal greedy text; 0.95 for f16, not asked of quantized ones."
+        None,
+        ge=0,
+        le=1,
+        about="Share of prompts with equal greedy text; 0.95 for f16, not asked of quantized ones.",
     )
     max_kl: float | None = setting(
         None, gt=0, about="Largest mean KL to the float32 reference; 0.002 f16, 0.02 q8_0, 0.5 q4_k_m."
@@ -151,7 +161,9 @@ class EvaluateSection(Section):
     suites: tuple[Literal["held_out"], ...] = setting(
         ("held_out",), about="What is asked; held_out is the test split."
     )
-    max_rows: int | None = setting(None, ge=1, about="Use only the first so many test rows.", shown="advanced")
+    max_rows: int | None = setting(
+        None, ge=1, about="Use only the first so many test rows.", shown="advanced"
+    )
     max_new_tokens: int = setting(160, ge=1, about="Longest generated answer in tokens.", shown="advanced")
     resamples: int = setting(2000, ge=200, about="Bootstrap resamples of each interval.", shown="advanced")
     seed: int = setting(7, ge=0, about="Seed of the resampling.", shown="advanced")

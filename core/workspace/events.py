@@ -28,7 +28,11 @@ class Event:
     def to_json(self) -> dict[str, Any]:
         """The JSON object of this event; numbers that JSON cannot hold become null."""
         body = {item.name: _plain(getattr(self, item.name)) for item in fields(self)}
-        return {"time": round(self.time, 3), "kind": self.kind, **{k: v for k, v in body.items() if k != "time"}}
+        return {
+            "time": round(self.time, 3),
+            "kind": self.kind,
+            **{k: v for k, v in body.items() if k != "time"},
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
