@@ -161,8 +161,8 @@ class ChatFormat:
             after = self._run_template(messages[: index + 1], False)
             if not after.startswith(before) or not raw.startswith(after):
                 raise BadInput(
-                    f"the chat template changes earlier text when turn {index + 1} is added, so what is trained "
-                    "would not be what is served; use a model whose template leaves the history alone"
+                    f"the chat template changes earlier text when turn {index + 1} is added, so what is "
+                    "trained would not be what is served; use a model whose template leaves the history alone"
                 )
             answer, stop = self._until_stop(after[len(before) :], index)
             if answer.strip() != self._swap.hide(message.content).strip():
