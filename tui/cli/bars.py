@@ -1,0 +1,54 @@
+"""Progress bars on stderr, for people who watch a run in a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from core.jobs.attach import follow
+from tui.story import Story, line_of
+from tui.words import duration, number
+
+if TYPE_CHECKING:
+    from core.jobs.records import RunRecord
+
+_QUIET = frozenset({"metric", "progress"})
+_SHOWN = (("loss", "loss"), ("tokens_per_second", "tok/s"))
+
+
+def show_bars(record: RunRecord, offset: int) -> None:
+    """Follow a run: one bar for the step at work, log lines above it."""
+    console = Console(stderr=True, highlight=False)
+    story = Story()
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=28),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[numbers]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, refresh_per_second=2, transient=True) as progress:
+        bar = progress.add_task(record.step or record.state, total=None, numbers="")
+        for event in follow(record, offset):
+            story.read([event])
+            line = line_of(event)
+            if line and event.get("kind") not in _QUIET:
+                console.print(line, markup=False, soft_wrap=True)
+            stretch = story.stretch
+            step = story.step or record.state
+            progress.update(
+                bar,
+                description=f"{step}: {stretch.what}" if stretch else step,
+                total=stretch.of if stretch else None,
+                completed=stretch.done if stretch else 0,
+                numbers=_numbers(story),
+            )
+
+
+def _numbers(story: Story) -> str:
+    shown = [f"{label} {number(story.latest[name])}" for name, label in _SHOWN if name in story.latest]
+    if story.stretch and story.stretch.eta is not None:
+        shown.append(f"{duration(story.stretch.eta)} left")
+    return ", ".join(shown)
