@@ -1,0 +1,1 @@
+"""Training: batches, masks, loss, checkpoints, and the step that puts them together."""
