@@ -18,6 +18,7 @@ import httpx
 
 from serve.engines.llama_process import LlamaProcess, LlamaSettings, last_words, spawn
 from serve.engines.protocol import Chunk, Completion, EngineDown, FinishReason, GenerateRequest, PromptTooLong
+from serve.engines.stops import StopWatch
 from tunery.errors import BadInput
 
 _log = logging.getLogger(__name__)
@@ -50,16 +51,18 @@ class LlamaCppEngine:
         return self._child is not None and self._child.process.returncode is None and not self._closing
 
     async def generate(self, request: GenerateRequest) -> AsyncGenerator[Chunk, None]:
-        body = {**self._body(request), "stream": True}
-        answer = self._stream(self._living(), body)
+        watch = StopWatch(request.stop)
+        answer = self._stream(self._living(), {**self._body(request), "stop": [], "stream": True})
         async with contextlib.aclosing(answer):
             async for piece in answer:
                 if piece["stop"]:
-                    # It may carry text that was held back because it looked like a stop string.
-                    yield Chunk(piece["content"], piece["tokens_predicted"], _finish_reason(piece))
+                    yield Chunk(watch.rest(), piece["tokens_predicted"], _finish_reason(piece))
                     return
-                if piece["content"]:
-                    yield Chunk(piece["content"], piece["tokens_predicted"])
+                text, stopped = watch.add(piece["content"])
+                if text or stopped:
+                    yield Chunk(text, piece["tokens_predicted"], "stop" if stopped else None)
+                if stopped:
+                    return
 
     async def complete(self, request: GenerateRequest) -> Completion:
         child = self._living()
