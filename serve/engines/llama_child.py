@@ -10,9 +10,11 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import shutil
 import signal
 import sys
 import threading
+from pathlib import Path
 from typing import Any, NoReturn
 
 PR_SET_PDEATHSIG = 1
@@ -33,6 +35,8 @@ def main() -> None:
     announce.write("ready\n")
     announce.flush()
     done.wait()
+    # When the parent was killed, nobody else is left to remove the socket.
+    shutil.rmtree(Path(settings["socket"]).parent, ignore_errors=True)
     _leave(0, f"llama.cpp at {server.listening_address} was told to stop")
 
 

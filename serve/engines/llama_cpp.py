@@ -23,6 +23,7 @@ from tunery.errors import BadInput
 
 _log = logging.getLogger(__name__)
 _LONGEST_PAUSE = 30.0
+_RANDOM_SEED = 2**32 - 1  # llama.cpp draws one when it reads this
 # A whole answer comes in one piece at its end, however long that takes.
 _NO_LIMIT = httpx.Timeout(10.0, read=None)
 _FIELDS = ["content", "tokens", "stop", "stop_type", "tokens_predicted"]
@@ -164,7 +165,7 @@ class LlamaCppEngine:
             "top_p": request.top_p,
             "min_p": 0.0,
             "repeat_penalty": 1.0,
-            "seed": -1 if request.seed is None else request.seed % 2**32,
+            "seed": _RANDOM_SEED if request.seed is None else request.seed % _RANDOM_SEED,
             "stop": list(request.stop),
             "cache_prompt": request.reuse_prefix,
             "return_tokens": True,
