@@ -1,0 +1,166 @@
+"""From what the recipe calls `model.base` to a folder that everything else reads.
+
+That folder holds a model in the safetensors layout of transformers and `model.json`
+(see serve/model_folder.py). It lies in the workspace: unpacked there whole from a
+packaged starter or a GGUF file, or filled with links to a folder of yours, in which
+nothing is ever written.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from core.models.starters import STARTERS, find_starter_gguf
+from core.workspace.home import Workspace
+from serve.model_folder import open_model, write_model_manifest
+from tunery.errors import BadInput, BrokenIntegrity, NotThere
+from tunery.files import remove_partials, whole_folder
+from tunery.hashes import sha256_file, sha256_text
+
+MODEL_FILE = "model.json"
+
+
+def find_base(base: str, workspace: Workspace, recipe_folder: Path) -> Path:
+    """The folder of the base model, with `model.json`.
+
+    `base` is a packaged starter, a .gguf file, a folder, or a hub id. Paths start at
+    `recipe_folder`. Raises NotThere when there is no such model or the hub cannot be
+    reached, and BadInput when it is there and cannot be tuned: no chat template,
+    weights that are not safetensors, or code of its own.
+    """
+    starter = STARTERS.get(base.lower())
+    if starter is not None:
+        return _unpacked(starter.name, find_starter_gguf(starter), workspace)
+    path = recipe_folder / Path(base).expanduser()
+    if path.is_file() and base.endswith(".gguf"):
+        return _unpacked(path.stem, path, workspace)
+    if path.is_dir():
+        return _checked(path) if (path / MODEL_FILE).is_file() else _linked(path.name, path, workspace)
+    if base.endswith(".gguf") or base.startswith(("/", ".", "~")) or not _looks_like_hub_id(base):
+        raise NotThere(
+            f"model.base {base!r} is neither a packaged starter ({', '.join(_chat_starters())}) nor a file or folder "
+            f"below {recipe_folder.resolve()}; correct the path"
+        )
+    return _linked(base, _download(base), workspace)
+
+
+def _chat_starters() -> list[str]:
+    return [starter.name for starter in STARTERS.values() if starter.chats]
+
+
+def _looks_like_hub_id(base: str) -> bool:
+    return re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", base) is not None
+
+
+def _unpacked(name: str, gguf: Path, workspace: Workspace) -> Path:
+    from core.models.unpack import UNPACK_VERSION, unpack_gguf
+
+    def fill(folder: Path) -> int:
+        return unpack_gguf(gguf, folder)
+
+    return _made_once(name, sha256_text(f"{UNPACK_VERSION} {sha256_file(gguf)}"), fill, workspace)
+
+
+def _linked(name: str, source: Path, workspace: Workspace) -> Path:
+    """A folder of links to `source`; a changed file there makes a new one."""
+    context_length = _check_source(source)
+    files = sorted(path for path in source.iterdir() if path.is_file() and not path.name.startswith("."))
+    files = [path for path in files if path.suffix in (".json", ".jinja", ".safetensors", ".txt", ".model")]
+    stats = [(path.name, (stat := path.stat()).st_size, stat.st_mtime_ns) for path in files]
+
+    def fill(folder: Path) -> int:
+        for path in files:
+            (folder / path.name).symlink_to(path.resolve())
+        return context_length
+
+    return _made_once(name, sha256_text(json.dumps([str(source.resolve()), stats])), fill, workspace)
+
+
+def _check_source(source: Path) -> int:
+    """Refuse what cannot be tuned; return the model's context length in tokens."""
+    if (source / "adapter_config.json").is_file():
+        raise BadInput(f"{source} holds an adapter, not a whole model; set model.base to the model it was trained on")
+    config = _read_config(source)
+    if "auto_map" in config:
+        raise BadInput(f"{source} needs Python code of its own, which Tunery never runs; use a model that does not")
+    if not list(source.glob("*.safetensors")):
+        raise BadInput(
+            f"{source} holds no safetensors weights; other formats may run code when they are read: "
+            "convert the model to safetensors first"
+        )
+    context_length = config.get("max_position_embeddings", config.get("n_positions"))
+    if not isinstance(context_length, int):
+        raise BadInput(f"{source / 'config.json'} has no max_position_embeddings, so its context length is not known")
+    return context_length
+
+
+def _read_config(source: Path) -> dict[str, Any]:
+    path = source / "config.json"
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BadInput(f"{source} holds no config.json, so it is not a model folder; correct model.base") from None
+    except (ValueError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path} is not valid JSON ({error}); download the model again") from None
+    if not isinstance(config, dict):
+        raise BadInput(f"{path} is not a JSON object; download the model again")
+    return config
+
+
+def _made_once(name: str, key: str, fill: Callable[[Path], int], workspace: Workspace) -> Path:
+    """`workspace.models/<name>-<key>`, made by `fill` unless it is there and unchanged."""
+    folder = workspace.models / f"{name.replace('/', '--')}-{key[:12]}"
+    with _one_writer(workspace):
+        if folder.is_dir():
+            try:
+                return _checked(folder)
+            except (BrokenIntegrity, NotThere):
+                pass  # Something changed it; it holds nothing that cannot be made again.
+        remove_partials(workspace.models)
+        with whole_folder(folder) as temporary:
+            context_length = fill(temporary)
+            weights = tuple(sorted(path.name for path in temporary.glob("*.safetensors")))
+            write_model_manifest(
+                temporary, name=name, format="safetensors", quant=None, weights=weights, context_length=context_length
+            )
+        return folder
+
+
+def _checked(folder: Path) -> Path:
+    model = open_model(folder)
+    if model.manifest.format != "safetensors":
+        raise BadInput(f"{folder} holds an export for serving; set model.base to the model it was made from")
+    return folder
+
+
+@contextmanager
+def _one_writer(workspace: Workspace) -> Iterator[None]:
+    """Two processes that want the same model: the second waits for the first."""
+    import fcntl
+
+    workspace.locks.mkdir(parents=True, exist_ok=True)
+    with open(workspace.locks / "models", "w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def _download(base: str) -> Path:
+    """A snapshot of a hub model in the hub library's own cache: safetensors and text files only."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, RepositoryNotFoundError
+
+    wanted = ["*.safetensors", "*.json", "*.jinja", "*.txt", "*.model"]
+    try:
+        return Path(snapshot_download(base, allow_patterns=wanted))
+    except RepositoryNotFoundError:
+        raise NotThere(f"the hub has no model {base!r}, or you may not see it; correct model.base or log in to the hub") from None
+    except (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, OSError) as error:
+        raise NotThere(
+            f"the hub cannot be reached for {base!r} ({type(error).__name__}); set model.base to a folder, "
+            f"a .gguf file or a packaged starter ({', '.join(_chat_starters())}), or switch the network on"
+        ) from None
