@@ -90,7 +90,7 @@ class Report(_Part):
     axes: list[Axis]
     verdict: Verdict
     rule: str = Field(description="how the verdict follows from the axes")
-    forced: bool = Field(False, description="a person overruled the verdict")
+    forced: bool = Field(default=False, description="a person overruled the verdict")
     counts: Counts
     intervals: Intervals
     environment: dict[str, str | int | float]
