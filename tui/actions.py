@@ -222,6 +222,7 @@ ACTIONS: tuple[Action, ...] = (
         "Leave this screen.",
         keys=("escape",),
         no_twin="It moves between screens.",
+        in_footer=True,
     ),
     Action(
         "quit",

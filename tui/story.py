@@ -45,15 +45,10 @@ class Story:
     artifacts: dict[str, str] = field(default_factory=dict)
     events: int = 0
 
-    def read(self, events: Iterable[Mapping[str, Any]]) -> list[str]:
-        """Take in events; return the lines that a log shows for them."""
-        lines = []
+    def read(self, events: Iterable[Mapping[str, Any]]) -> None:
+        """Take in events."""
         for event in events:
             self._take(event)
-            line = line_of(event)
-            if line:
-                lines.append(line)
-        return lines
 
     def points(self, metric: str) -> list[Point]:
         """The points of `metric` of the step that reported numbers last."""
@@ -94,6 +89,11 @@ class Story:
             while points and points[-1][0] >= at:
                 points.pop()
             points.append((at, float(value)))
+
+
+def is_number_of_a_step(event: Mapping[str, Any]) -> bool:
+    """Whether an event holds the numbers of one training step: for charts, too many for a log."""
+    return event.get("kind") == "metric" and "validation_loss" not in event.get("metrics", {})
 
 
 def line_of(event: Mapping[str, Any]) -> str | None:

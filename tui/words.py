@@ -73,6 +73,8 @@ def number(value: float | None) -> str:
         return f"{value:.3f}"
     if size < 1000:
         return f"{value:.1f}"
+    if value >= 100_000:
+        return f"{value / 1e6:.2f} M" if value >= 1e6 else f"{value / 1e3:.0f} k"
     return f"{value:,.0f}"
 
 

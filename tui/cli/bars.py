@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from core.jobs.attach import follow
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from core.jobs.attach import follow
-from tui.story import Story, line_of
+from tui.story import Story, is_number_of_a_step, line_of
 from tui.words import duration, number
 
 if TYPE_CHECKING:
     from core.jobs.records import RunRecord
 
-_QUIET = frozenset({"metric", "progress"})
 _SHOWN = (("loss", "loss"), ("tokens_per_second", "tok/s"))
 
 
@@ -34,7 +33,7 @@ def show_bars(record: RunRecord, offset: int) -> None:
         for event in follow(record, offset):
             story.read([event])
             line = line_of(event)
-            if line and event.get("kind") not in _QUIET:
+            if line and not is_number_of_a_step(event):
                 console.print(line, markup=False, soft_wrap=True)
             stretch = story.stretch
             step = story.step or record.state

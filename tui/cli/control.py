@@ -19,6 +19,7 @@ def stop(
     from core.jobs.attach import follow
     from core.jobs.control import request_stop
     from core.jobs.records import find_run
+
     from core.workspace.home import find_workspace
 
     workspace = find_workspace()
@@ -35,6 +36,7 @@ def stop(
 def checkpoint(run: RunRef = None, as_json: AsJson = False) -> None:
     from core.jobs.control import request_checkpoint
     from core.jobs.records import find_run
+
     from core.workspace.home import find_workspace
 
     workspace = find_workspace()
@@ -50,8 +52,9 @@ def resume(
     detach: Annotated[bool, typer.Option("--detach", help="Return at once.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    from core.jobs import control
     from core.jobs.records import find_run
+
+    from core.jobs import control
     from core.workspace.home import find_workspace
     from tui.cli.running import watch
 

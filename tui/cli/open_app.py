@@ -31,6 +31,7 @@ def has_terminal() -> bool:
 def _print_status() -> None:
     from core.jobs.records import list_runs
     from core.jobs.recover import reap
+
     from core.workspace.home import find_workspace
     from tui.words import LIVE_STATES
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -26,14 +26,15 @@ def init(
 
 
 def check(recipe: RecipeFile, overrides: Overrides = None, as_json: AsJson = False) -> None:
+    from core.doctor.recipe import check_recipe
     from core.recipe.load import load_recipe
-    from tui.checking import check_recipe
+    from tui.checking import check_text
 
     file = recipe_path(recipe)
     result = check_recipe(load_recipe(file, overrides or ()), file)
     if as_json:
         print_json(result.to_json())
     else:
-        data(result.to_text())
+        data(check_text(result))
     if result.refused:
         raise typer.Exit(2)

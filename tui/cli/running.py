@@ -14,6 +14,8 @@ from tui.cli.output import data, print_json_line, say
 if TYPE_CHECKING:
     from core.jobs.records import RunRecord
 
+SECONDS_BETWEEN_NUMBERS = 5.0
+
 
 def run(
     recipe: RecipeFile,
@@ -25,6 +27,7 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     from core.jobs.submit import submit
+
     from core.recipe.load import load_recipe
     from core.workspace.home import find_workspace
 
@@ -41,6 +44,7 @@ def run(
 def attach(run: RunRef = None, as_json: AsJson = False) -> None:
     from core.jobs.records import find_run
     from core.jobs.recover import reap
+
     from core.workspace.home import find_workspace
 
     workspace = find_workspace()
@@ -55,6 +59,7 @@ def watch(record: RunRecord, *, as_json: bool, offset: int = 0) -> None:
     as plain lines otherwise. Ctrl-C ends the watching only, with exit code 130.
     """
     from core.jobs.records import find_run
+
     from core.workspace.home import find_workspace
 
     try:
@@ -97,9 +102,15 @@ def _print_events(record: RunRecord, offset: int) -> None:
 
 def _print_lines(record: RunRecord, offset: int) -> None:
     from core.jobs.attach import follow
-    from tui.story import line_of
 
+    from tui.story import is_number_of_a_step, line_of
+
+    last_numbers = 0.0
     for event in follow(record, offset):
+        if is_number_of_a_step(event):
+            if event["time"] < last_numbers + SECONDS_BETWEEN_NUMBERS:
+                continue
+            last_numbers = event["time"]
         if line := line_of(event):
             say(line)
 

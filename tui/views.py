@@ -1,0 +1,82 @@
+"""What the app's widgets are given to show. They read no files and know no database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tui.words import LIVE_STATES, RESUMABLE_STATES
+
+
+@dataclass(frozen=True)
+class RunView:
+    """A run as its record says; `progress` is a share, times are Unix seconds."""
+
+    id: str
+    name: str
+    state: str
+    step: str | None = None
+    progress: float | None = None
+    started: float | None = None
+    ended: float | None = None
+    error: str | None = None
+    steps: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def live(self) -> bool:
+        return self.state in LIVE_STATES
+
+    @property
+    def resumable(self) -> bool:
+        return self.state in RESUMABLE_STATES
+
+
+@dataclass(frozen=True)
+class ServerView:
+    """A server that was started here; `run` is the name or id that it serves."""
+
+    id: str
+    name: str
+    state: str
+    url: str
+
+
+@dataclass(frozen=True)
+class NextStep:
+    """What a person most likely wants now. `action` is an id of the actions table, `target` a run or a file."""
+
+    title: str
+    about: str
+    action: str
+    button: str
+    target: str = ""
+
+
+@dataclass(frozen=True)
+class HomeView:
+    """Everything on the Home screen. `recipe` is the recipe of the current folder, if there is one."""
+
+    workspace: str
+    recipe: str | None
+    runs: tuple[RunView, ...]
+    servers: tuple[ServerView, ...]
+    next: NextStep
+
+
+@dataclass(frozen=True)
+class RunNews:
+    """A run as it is now, and the events since `offset` was read; `offset` is where to go on."""
+
+    run: RunView
+    events: tuple[Mapping[str, Any], ...]
+    offset: int
+
+
+@dataclass(frozen=True)
+class Page:
+    """A text to read: plain, or Markdown."""
+
+    title: str
+    text: str
+    markdown: bool = False

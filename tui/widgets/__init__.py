@@ -1,0 +1,1 @@
+"""One widget per file, each with its stylesheet. They show view models and ask through messages."""
