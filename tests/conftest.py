@@ -14,8 +14,8 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
-from core.models.find import find_base  # noqa: E402
-from core.workspace.home import Workspace  # noqa: E402
+from core.models.find import find_base
+from core.workspace.home import Workspace
 
 STARTER = "smollm2-135m-instruct"
 
@@ -29,10 +29,10 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
 
 
 @pytest.fixture(scope="session")
-def model_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+def model_cache(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """Where the starter is unpacked once a session, or once at all with TUNERY_TEST_MODELS set."""
     kept = os.environ.get("TUNERY_TEST_MODELS")
-    yield Workspace(Path(kept) if kept else tmp_path_factory.mktemp("models"))
+    return Workspace(Path(kept) if kept else tmp_path_factory.mktemp("models"))
 
 
 @pytest.fixture(scope="session")
@@ -87,7 +87,12 @@ def tiny_model_folder(starter_chat_folder: Path, tmp_path_factory: pytest.TempPa
     model.generation_config.eos_token_id = [2]
     model.save_pretrained(str(folder))
     write_model_manifest(
-        folder, name="tiny", format="safetensors", quant=None, weights=["model.safetensors"], context_length=512
+        folder,
+        name="tiny",
+        format="safetensors",
+        quant=None,
+        weights=["model.safetensors"],
+        context_length=512,
     )
     return folder
 
@@ -96,7 +101,9 @@ def tiny_model_folder(starter_chat_folder: Path, tmp_path_factory: pytest.TempPa
 def tiny_rows(tmp_path: Path) -> Path:
     """40 small conversations in a JSONL file; every fifth has two answers."""
     path = tmp_path / "tiny.jsonl"
-    path.write_text("".join(json.dumps({"messages": turns}) + "\n" for turns in _conversations()), encoding="utf-8")
+    path.write_text(
+        "".join(json.dumps({"messages": turns}) + "\n" for turns in _conversations()), encoding="utf-8"
+    )
     return path
 
 

@@ -122,10 +122,12 @@ class Dataset:
             path = self.folder / f"{name}.{part}.npy"
             try:
                 # A file without elements cannot be mapped.
-                mapped = "r" if path.stat().st_size > 128 else None
-                return np.load(path, mmap_mode=mapped, allow_pickle=False)
+                empty = path.stat().st_size <= 128
+                return np.load(path, mmap_mode=None if empty else "r", allow_pickle=False)
             except (OSError, ValueError) as error:
-                raise BrokenIntegrity(f"{path} cannot be read ({error}); run the prepare step again") from None
+                raise BrokenIntegrity(
+                    f"{path} cannot be read ({error}); run the prepare step again"
+                ) from None
 
         return TokenRows(read("ids"), read("trained"), read("offsets"))
 
@@ -162,7 +164,9 @@ def write_tokens(folder: Path, name: str, ids: IntArray, trained: BoolArray, off
     import numpy as np
 
     if len(ids) != len(trained) or int(offsets[-1]) != len(ids):
-        raise ValueError(f"{len(ids)} ids, {len(trained)} marks and offsets up to {offsets[-1]} do not belong together")
+        raise ValueError(
+            f"{len(ids)} ids, {len(trained)} marks and offsets up to {offsets[-1]} do not belong together"
+        )
     np.save(folder / f"{name}.ids.npy", ids.astype(np.int32, copy=False), allow_pickle=False)
     np.save(folder / f"{name}.trained.npy", trained.astype(np.bool_, copy=False), allow_pickle=False)
     np.save(folder / f"{name}.offsets.npy", offsets.astype(np.int64, copy=False), allow_pickle=False)

@@ -43,8 +43,8 @@ def find_base(base: str, workspace: Workspace, recipe_folder: Path) -> Path:
         return _checked(path) if (path / MODEL_FILE).is_file() else _linked(path.name, path, workspace)
     if base.endswith(".gguf") or base.startswith(("/", ".", "~")) or not _looks_like_hub_id(base):
         raise NotThere(
-            f"model.base {base!r} is neither a packaged starter ({', '.join(_chat_starters())}) nor a file or folder "
-            f"below {recipe_folder.resolve()}; correct the path"
+            f"model.base {base!r} is neither a packaged starter ({', '.join(_chat_starters())}) "
+            f"nor a file or folder below {recipe_folder.resolve()}; correct the path"
         )
     return _linked(base, _download(base), workspace)
 
@@ -84,10 +84,14 @@ def _linked(name: str, source: Path, workspace: Workspace) -> Path:
 def _check_source(source: Path) -> int:
     """Refuse what cannot be tuned; return the model's context length in tokens."""
     if (source / "adapter_config.json").is_file():
-        raise BadInput(f"{source} holds an adapter, not a whole model; set model.base to the model it was trained on")
+        raise BadInput(
+            f"{source} holds an adapter, not a whole model; set model.base to the model it was trained on"
+        )
     config = _read_config(source)
     if "auto_map" in config:
-        raise BadInput(f"{source} needs Python code of its own, which Tunery never runs; use a model that does not")
+        raise BadInput(
+            f"{source} needs Python code of its own, which Tunery never runs; use a model that does not"
+        )
     if not list(source.glob("*.safetensors")):
         raise BadInput(
             f"{source} holds no safetensors weights; other formats may run code when they are read: "
@@ -95,7 +99,9 @@ def _check_source(source: Path) -> int:
         )
     context_length = config.get("max_position_embeddings", config.get("n_positions"))
     if not isinstance(context_length, int):
-        raise BadInput(f"{source / 'config.json'} has no max_position_embeddings, so its context length is not known")
+        raise BadInput(
+            f"{source / 'config.json'} has no max_position_embeddings, so its context length is not known"
+        )
     return context_length
 
 
@@ -104,7 +110,9 @@ def _read_config(source: Path) -> dict[str, Any]:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise BadInput(f"{source} holds no config.json, so it is not a model folder; correct model.base") from None
+        raise BadInput(
+            f"{source} holds no config.json, so it is not a model folder; correct model.base"
+        ) from None
     except (ValueError, UnicodeDecodeError) as error:
         raise BadInput(f"{path} is not valid JSON ({error}); download the model again") from None
     if not isinstance(config, dict):
@@ -126,7 +134,12 @@ def _made_once(name: str, key: str, fill: Callable[[Path], int], workspace: Work
             context_length = fill(temporary)
             weights = tuple(sorted(path.name for path in temporary.glob("*.safetensors")))
             write_model_manifest(
-                temporary, name=name, format="safetensors", quant=None, weights=weights, context_length=context_length
+                temporary,
+                name=name,
+                format="safetensors",
+                quant=None,
+                weights=weights,
+                context_length=context_length,
             )
         return folder
 
@@ -152,13 +165,20 @@ def _one_writer(workspace: Workspace) -> Iterator[None]:
 def _download(base: str) -> Path:
     """A snapshot of a hub model in the hub library's own cache: safetensors and text files only."""
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, RepositoryNotFoundError
+    from huggingface_hub.errors import (
+        HfHubHTTPError,
+        LocalEntryNotFoundError,
+        OfflineModeIsEnabled,
+        RepositoryNotFoundError,
+    )
 
     wanted = ["*.safetensors", "*.json", "*.jinja", "*.txt", "*.model"]
     try:
         return Path(snapshot_download(base, allow_patterns=wanted))
     except RepositoryNotFoundError:
-        raise NotThere(f"the hub has no model {base!r}, or you may not see it; correct model.base or log in to the hub") from None
+        raise NotThere(
+            f"the hub has no model {base!r}, or you may not see it; correct model.base or log in to the hub"
+        ) from None
     except (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, OSError) as error:
         raise NotThere(
             f"the hub cannot be reached for {base!r} ({type(error).__name__}); set model.base to a folder, "

@@ -35,7 +35,9 @@ def find_starter_gguf(starter: Starter) -> Path:
     """
     if not starter.chats:
         chat = ", ".join(item.name for item in STARTERS.values() if item.chats)
-        raise BadInput(f"{starter.name} turns text into vectors and cannot chat; set model.base to {chat}, or another chat model")
+        raise BadInput(
+            f"{starter.name} makes vectors and cannot chat; set model.base to a chat model such as {chat}"
+        )
     spec = find_spec(starter.package)
     for folder in (spec.submodule_search_locations if spec else None) or ():
         path = Path(folder) / starter.file

@@ -22,8 +22,9 @@ UNPACK_VERSION = 1
 
 # Digits of several scripts, contractions, white space and symbols: where pre-tokenizers differ.
 _PROBE = (
-    "Order 12345, 99.50 EUR on 2024-01-02; I'm sure WE'LL can't 'RE  two  spaces\n\n \tdef f(x):\n    return x\u00b2 "
-    "\u00dcn\u00efcode \u65e5\u672c\u8a9e \uff11\uff12\uff13 \u00bd \u0663\u0664 \U0001f600\u200d ------====!!!???..."
+    "Order 12345, 99.50 EUR on 2024-01-02; I'm sure WE'LL can't 'RE  two  spaces\n\n \t"
+    "def f(x):\n    return x\u00b2 \u00dcn\u00efcode \u65e5\u672c\u8a9e "
+    "\uff11\uff12\uff13 \u00bd \u0663\u0664 \U0001f600\u200d ------====!!!???..."
 )
 
 
@@ -55,7 +56,9 @@ def _read_facts(gguf: Path) -> dict[str, Any]:
     try:
         reader = GGUFReader(str(gguf))
     except (ValueError, OSError, IndexError, KeyError) as error:
-        raise BadInput(f"{gguf} cannot be read as a GGUF file ({error}); download or convert it again") from None
+        raise BadInput(
+            f"{gguf} cannot be read as a GGUF file ({error}); download or convert it again"
+        ) from None
 
     def value(key: str) -> Any:
         field = reader.fields.get(key)
@@ -64,9 +67,13 @@ def _read_facts(gguf: Path) -> dict[str, Any]:
     architecture = value("general.architecture")
     context_length = value(f"{architecture}.context_length")
     if not isinstance(context_length, int):
-        raise BadInput(f"{gguf} does not say how long its context is; it is not a language model that can be tuned")
+        raise BadInput(
+            f"{gguf} does not say how long its context is; it is not a language model that can be tuned"
+        )
     if value("tokenizer.chat_template") is None:
-        raise BadInput(f"{gguf} has no chat template, so it is not clear how it talks; use its instruct version")
+        raise BadInput(
+            f"{gguf} has no chat template, so it is not clear how it talks; use its instruct version"
+        )
     stops = [value(f"tokenizer.ggml.{name}_token_id") for name in ("eos", "eot")]
     return {
         "context_length": context_length,
@@ -83,10 +90,16 @@ def _save_model(gguf: Path, folder: Path, facts: dict[str, Any]) -> None:
     logging.disable_progress_bar()
     try:
         model = AutoModelForCausalLM.from_pretrained(
-            str(gguf.parent), gguf_file=gguf.name, dtype=torch.float32, local_files_only=True, trust_remote_code=False
+            str(gguf.parent),
+            gguf_file=gguf.name,
+            dtype=torch.float32,
+            local_files_only=True,
+            trust_remote_code=False,
         )
     except (ValueError, NotImplementedError, KeyError) as error:
-        raise BadInput(f"{gguf} cannot be unpacked by transformers ({error}); use the model's safetensors folder") from None
+        raise BadInput(
+            f"{gguf} cannot be unpacked by transformers ({error}); use the model's safetensors folder"
+        ) from None
     # The marks of a quantized model would make save_pretrained refuse, though the weights are plain by now.
     model.config.__dict__.pop("quantization_config", None)
     model.config.__dict__.pop("_name_or_path", None)
@@ -127,7 +140,7 @@ def _set_pre_tokenizer(tokenizer: Tokenizer, kind: str | None) -> None:
     from tokenizers import pre_tokenizers as parts
 
     if kind in ("smollm", "starcoder", "refact", "command-r", "codeshell"):
-        tokenizer.pre_tokenizer = parts.Sequence(  # type: ignore[assignment]
+        tokenizer.pre_tokenizer = parts.Sequence(
             [parts.Digits(individual_digits=True), parts.ByteLevel(add_prefix_space=False, use_regex=True)]
         )
 

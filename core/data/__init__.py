@@ -1,0 +1,1 @@
+"""From files to a dataset: read, detect the layout, check, split, render, report."""
