@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import ClassVar
 
 from textual.app import App, SystemCommand
+from textual.binding import BindingType
 from textual.screen import Screen
 
 from tui.actions import Scope, actions_in
@@ -21,7 +23,7 @@ class TuneryApp(App[None], inherit_bindings=False):
 
     TITLE = "tunery"
     CSS_PATH = "app.tcss"
-    BINDINGS = bindings_for("anywhere")
+    BINDINGS: ClassVar[list[BindingType]] = bindings_for("anywhere")
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING = "ctrl+p"
 
@@ -44,7 +46,8 @@ class TuneryApp(App[None], inherit_bindings=False):
         if view is None:
             return []
         lines = [
-            f"{run.id} goes on ({run.step or run.state}). Come back with `tunery` or `tunery attach {run.id}`."
+            f"{run.id} goes on ({run.step or run.state}). "
+            f"Come back with `tunery` or `tunery attach {run.id}`."
             for run in view.runs
             if run.live
         ]
@@ -104,9 +107,9 @@ class TuneryApp(App[None], inherit_bindings=False):
         except SuspendNotSupported:
             self.show_problem(f"This terminal cannot be lent to the chat; run `tunery chat {run_id}` in it.")
 
-    def action_back(self) -> None:
+    async def action_back(self) -> None:
         if len(self.screen_stack) > 2:
-            self.pop_screen()
+            await self.pop_screen()
 
     def action_runs(self) -> None:
         self._go_home()

@@ -44,7 +44,10 @@ class ServerView:
 
 @dataclass(frozen=True)
 class NextStep:
-    """What a person most likely wants now. `action` is an id of the actions table, `target` a run or a file."""
+    """What a person most likely wants now.
+
+    `action` is an id of the actions table, `target` a run or a file.
+    """
 
     title: str
     about: str

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -27,27 +27,25 @@ EPILOGUE = (
 class LazyGroup(TyperGroup):
     """Commands from the actions table; a command's module is imported when it is called."""
 
-    def list_commands(self, ctx: Any) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 (Typer's signature)
         return list(commands())
 
-    def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | None:
+    def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | None:  # noqa: ARG002
         action = commands().get(cmd_name)
         if action is None or action.code is None:
             return None
         module, _, function = action.code.partition(":")
         app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
         app.command(cmd_name, help=action.about)(getattr(import_module(module), function))
-        command = typer.main.get_command(app)
-        assert isinstance(command, TyperCommand)
-        return command
+        return cast(TyperCommand, typer.main.get_command(app))
 
-    def format_commands(self, ctx: Any, formatter: Any) -> None:
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
             formatter.write_dl([(name, action.about) for name, action in commands().items()])
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         # Typer looks for the nearest name in this mapping, which lazy commands leave empty.
-        self.commands = dict.fromkeys(commands())  # type: ignore[arg-type]
+        self.commands = cast(Any, dict.fromkeys(commands()))
         return super().resolve_command(ctx, args)
 
 

@@ -119,8 +119,7 @@ def _say_what_next(record: RunRecord) -> None:
     if record.state == "done":
         say(f"`tunery report {record.id}` compares it with its base; `tunery chat {record.id}` talks to it.")
     elif record.state in ("failed", "lost"):
-        say(
-            f"{record.error or 'The worker is gone.'}\n`tunery resume {record.id}` goes on from what is there."
-        )
+        say(record.error or "The worker is gone.")
+        say(f"`tunery resume {record.id}` goes on from what is there.")
     elif record.state == "stopped":
         say(f"`tunery resume {record.id}` goes on from its last checkpoint.")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, cast
+from pathlib import PurePath
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import work
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.message import Message
 from textual.screen import Screen
@@ -29,8 +31,8 @@ SECONDS_BETWEEN_LOOKS = 2.0
 class HomeScreen(Screen[None]):
     """Asks for a view of the workspace every few seconds and shows it when it changed."""
 
-    BINDINGS = bindings_for("home")
-    CSS_PATH = [
+    BINDINGS: ClassVar[list[BindingType]] = bindings_for("home")
+    CSS_PATH: ClassVar[list[str | PurePath]] = [
         "home.tcss",
         "../widgets/top_bar.tcss",
         "../widgets/next_card.tcss",
@@ -128,7 +130,7 @@ class HomeScreen(Screen[None]):
     def on_run_table_opened(self, message: RunTable.Opened) -> None:
         self.tunery.open_run(message.run_id)
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """Keys that would do nothing here are not shown."""
         run = self._selected()
         needs: dict[str, Callable[[], bool]] = {

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
+from typing import ClassVar
+
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.screen import Screen
@@ -14,7 +17,7 @@ from tui.widgets.top_bar import TopBar
 class PageScreen(Screen[None]):
     """Shows one page; the arrow keys scroll it, Escape leaves it."""
 
-    CSS_PATH = ["page.tcss", "../widgets/top_bar.tcss"]
+    CSS_PATH: ClassVar[list[str | PurePath]] = ["page.tcss", "../widgets/top_bar.tcss"]
 
     def __init__(self, page: Page) -> None:
         super().__init__()

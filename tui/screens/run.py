@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, cast
+from pathlib import PurePath
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import work
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.message import Message
 from textual.screen import Screen
@@ -45,8 +47,8 @@ CHARTS = (
 class RunScreen(Screen[None]):
     """Attached to one run: a worker reads its new events and posts them; a timer draws them."""
 
-    BINDINGS = bindings_for("run")
-    CSS_PATH = ["run.tcss", "../widgets/top_bar.tcss"]
+    BINDINGS: ClassVar[list[BindingType]] = bindings_for("run")
+    CSS_PATH: ClassVar[list[str | PurePath]] = ["run.tcss", "../widgets/top_bar.tcss"]
     AUTO_FOCUS = "RunLog"
 
     class Heard(Message):
@@ -144,7 +146,7 @@ class RunScreen(Screen[None]):
         drawn = [(label, colour, self.story.points(metric)) for label, metric, colour in lines]
         self.query_one(LiveChart).show(title, drawn)
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """Keys that would do nothing now are not shown."""
         run = self.run
         needs: dict[str, Callable[[RunView], bool]] = {

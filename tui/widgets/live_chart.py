@@ -11,7 +11,7 @@ from tui.story import Point
 from tui.words import number
 
 
-class LiveChart(PlotextPlot):
+class LiveChart(PlotextPlot):  # type: ignore[misc]  # the library has no types
     """Draws lines of points. `show` draws only when points were added."""
 
     def __init__(self) -> None:

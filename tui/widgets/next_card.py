@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from textual.app import ComposeResult
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.message import Message
 from textual.widgets import Static
@@ -14,7 +16,7 @@ from tui.views import NextStep
 class NextCard(Vertical, can_focus=True):
     """Says what a person most likely wants now; Enter or a click does it."""
 
-    BINDINGS = [Binding("enter", "choose", "Next step", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "choose", "Next step", show=False)]
 
     class Chosen(Message):
         """The person wants `step` to be done."""
