@@ -29,6 +29,8 @@ from tunery.errors import BadInput
 from tunery.files import read_json
 from tunery.hashes import sha256_text
 
+# What a wrong template, or a conversation it was not made for, can raise.
+_TEMPLATE_ERRORS = (TemplateError, TypeError, ValueError, LookupError, ArithmeticError, RecursionError)
 ROLES = ("system", "user", "assistant", "tool")
 
 
@@ -144,7 +146,7 @@ class ChatFormat:
                 add_generation_prompt=add_generation_prompt,
                 **self._special,
             )
-        except (TemplateError, TypeError, ValueError, LookupError, ArithmeticError) as error:
+        except _TEMPLATE_ERRORS as error:
             raise BadInput(f"the model's chat template refuses this conversation: {error}") from None
 
     def _encode(self, raw: str) -> list[int]:
