@@ -19,7 +19,7 @@ import httpx
 from serve.engines.llama_process import LlamaProcess, LlamaSettings, last_words, spawn
 from serve.engines.protocol import Chunk, Completion, EngineDown, FinishReason, GenerateRequest, PromptTooLong
 from serve.engines.stops import StopWatch
-from tunery.errors import BadInput
+from tunery.errors import BadInput, TuneryError
 
 _log = logging.getLogger(__name__)
 _LONGEST_PAUSE = 30.0
@@ -118,7 +118,7 @@ class LlamaCppEngine:
                 self._child = await self._launch()
                 _log.warning("the engine answers again")
                 pause = 0.5
-            except EngineDown as error:
+            except (TuneryError, OSError) as error:
                 _log.error("%s; next try in %.1f s", error, pause)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
