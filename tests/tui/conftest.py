@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -156,7 +157,7 @@ def steady_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Times on the screen do not depend on when or where the tests run."""
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
-    monkeypatch.setattr("tui.words.time.time", lambda: NOON + 300)
+    monkeypatch.setattr("tui.words.time", SimpleNamespace(time=lambda: NOON + 300))
 
 
 @pytest.fixture
