@@ -94,7 +94,10 @@ def _key(stage: TrainStage, ctx: StepContext, precision: str) -> str:
 def _build(
     stage: TrainStage, ctx: StepContext, material: _Material, precision: str, checkpoints: Checkpoints
 ) -> tuple[SftTrainer, Schedule]:
+    import torch
+
     from core.train.batches import Collator
+    from core.train.layers import check_output_layer, speed_up
     from core.train.lora import add_lora
     from core.train.reporting import Curves, Reporter
     from core.train.schedule import plan_schedule
@@ -102,6 +105,12 @@ def _build(
 
     schedule = plan_schedule(stage, len(material.train))
     model = add_lora(_load_base(material, precision), stage, material.base_name)
+    probe = torch.from_numpy(material.train[0].ids[:64].astype("int64")).unsqueeze(0)
+    check_output_layer(model, probe)
+    if not speed_up(model, probe):
+        ctx.emit(
+            Warned(text="this model's layers differ from what they look like; training with its own, slower")
+        )
     trainer = SftTrainer(
         model,
         stage,

@@ -45,6 +45,8 @@ class Asked:
 class SftTrainer(Trainer):  # type: ignore[misc]  # transformers has no types
     """Supervised fine-tuning of an adapter; one item of the data loader is one optimizer step's batch."""
 
+    lr_scheduler: Any
+
     def __init__(
         self,
         model: Any,
@@ -197,7 +199,7 @@ class SftTrainer(Trainer):  # type: ignore[misc]  # transformers has no types
         self._reporter.step(self.position.step, figures)
 
     def _validate(self) -> bool:
-        """Take the validation loss at this step and keep the best adapter; False when asked to stop meanwhile."""
+        """Take the validation loss of this step, keep the best adapter; False when asked to stop meanwhile."""
         loss = self.validation_loss()
         if loss is None:
             return False
