@@ -109,6 +109,8 @@ def overall(axes: Sequence[Axis]) -> Verdict:
 def _axis(kind: AxisKind, measured: Mapping[str, Measured], resamples: int, seed: int) -> Axis | None:
     sums = {name: _sums(kind, subject) for name, subject in measured.items()}
     weight = sums[BASE][1]
+    if any((other != weight).any() for _, other in sums.values()):
+        raise ValueError(f"the subjects were not measured on the same rows and tokens ({kind.name})")
     on_axis = weight > 0
     if not on_axis.any():
         return None

@@ -66,7 +66,7 @@ def paired_interval(
             drawn = generator.integers(0, rows, size=(min(per_block, resamples - start), rows))
             sums = (base[drawn].sum(axis=1), other[drawn].sum(axis=1), weight[drawn].sum(axis=1))
             blocks.append(_difference(*sums, shape))
-    low, high = np.quantile(np.concatenate(blocks), _expanded(rows))
+        low, high = np.quantile(np.concatenate(blocks), _expanded(rows))
     # Rounding in sums of equal numbers must not put the estimate outside its own interval.
     return Interval(difference, min(float(low), difference), max(float(high), difference))
 

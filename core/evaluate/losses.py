@@ -54,6 +54,8 @@ def _torch_row(model: Any, row: TokenRow) -> RowLoss:
     ids = torch.tensor(row.ids, dtype=torch.long)
     targets = torch.from_numpy(row.trained.copy()).nonzero()[:, 0]
     targets = targets[targets > 0]
+    if not len(targets):
+        return RowLoss(0.0, 0)
     at_once = max(1, LOGIT_BYTES // (4 * model.config.get_text_config().vocab_size))
     nats = 0.0
     with torch.inference_mode():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Literal
 from core.evaluate.axes import BASE, TUNED
 from core.workspace.home import Workspace
 from core.workspace.steps import StepContext
-from serve.model_folder import OpenModel, open_model, read_model_manifest
+from serve.model_folder import MANIFEST_FILE, OpenModel, open_model, read_model_manifest
 from tunery.errors import BrokenIntegrity, NotThere
 from tunery.files import whole_folder
 from tunery.hashes import sha256_file, sha256_json
@@ -52,10 +52,10 @@ def find_subjects(context: StepContext, probes: Sequence[Sequence[int]]) -> list
     has not left a merged model. Raises BrokenIntegrity when a model folder is not
     what its record says, or speaks another chat format than the base.
     """
-    base, merged = context.inputs["base"], _merged_model(context, probes)
+    base, merged = context.inputs["base"], _merged_model(context, probes).path
     subjects = [
-        Subject(BASE, open_model(_base_gguf(base, context.workspace)), base, "torch"),
-        Subject(TUNED, open_model(_tuned_gguf(context, merged)), merged, "torch"),
+        Subject(BASE, _base_gguf(base, context.workspace), base, "torch"),
+        Subject(TUNED, _tuned_gguf(context, merged), merged, "torch"),
         *_exports(context.inputs),
     ]
     template = read_model_manifest(base).template_sha256
@@ -80,50 +80,53 @@ def _exports(inputs: Mapping[str, Path]) -> Iterator[Subject]:
         yield Subject(name, served, folder, "llama_cpp")
 
 
-def _merged_model(context: StepContext, probes: Sequence[Sequence[int]]) -> Path:
+def _merged_model(context: StepContext, probes: Sequence[Sequence[int]]) -> OpenModel:
     """The tuned weights in float32; mostly the export step has left them already."""
-    merged = context.shared / "merged"
-    if not _is_model(merged):
+
+    def fill(folder: Path) -> None:
         from core.models.merge import merge_adapters
 
-        with whole_folder(merged) as partial:
-            merge_adapters(
-                context.inputs["base"], context.inputs["model"], partial, name=context.name, probes=probes
-            )
-    return merged
+        base, trained = context.inputs["base"], context.inputs["model"]
+        merge_adapters(base, trained, folder, name=context.name, probes=probes)
+
+    return _open_or_make(context.shared / "merged", fill)
 
 
-def _tuned_gguf(context: StepContext, merged: Path) -> Path:
-    gguf = context.shared / "gguf-f16"
-    if not _is_model(gguf):
+def _tuned_gguf(context: StepContext, merged: Path) -> OpenModel:
+    """The tuned weights as f16 GGUF; mostly the export step has left them already."""
+
+    def fill(folder: Path) -> None:
         from core.models.gguf import write_gguf_model
 
-        with whole_folder(gguf) as partial:
-            write_gguf_model(merged, partial, name=context.name, quant="f16")
-    return gguf
+        write_gguf_model(merged, folder, name=context.name, quant="f16")
+
+    return _open_or_make(context.shared / "gguf-f16", fill)
 
 
-def _base_gguf(base: Path, workspace: Workspace) -> Path:
+def _base_gguf(base: Path, workspace: Workspace) -> OpenModel:
     """The base model as f16 GGUF, made once for all runs of the workspace."""
     from core.models.converter import converter_version
     from core.models.gguf import write_gguf_model
 
-    manifest = read_model_manifest(base)
-    key = sha256_json([sha256_file(base / "model.json"), converter_version()])
-    folder = workspace.models / f"{manifest.name.replace('/', '--')}-f16-{key[:12]}"
+    name = read_model_manifest(base).name
+
+    def fill(partial: Path) -> None:
+        write_gguf_model(base, partial, name=name, quant="f16")
+
+    key = sha256_json([sha256_file(base / MANIFEST_FILE), converter_version()])
+    folder = workspace.models / f"{name.replace('/', '--')}-f16-{key[:12]}"
     with _one_writer(workspace):
-        if not _is_model(folder):
-            with whole_folder(folder) as partial:
-                write_gguf_model(base, partial, name=manifest.name, quant="f16")
-    return folder
+        return _open_or_make(folder, fill)
 
 
-def _is_model(folder: Path) -> bool:
+def _open_or_make(folder: Path, fill: Callable[[Path], None]) -> OpenModel:
+    """The model in `folder`; made anew by `fill` when it is not there or was changed."""
     try:
-        open_model(folder)
+        return open_model(folder)
     except (BrokenIntegrity, NotThere):
-        return False
-    return True
+        with whole_folder(folder) as partial:
+            fill(partial)
+        return open_model(folder, verify=False)
 
 
 @contextmanager

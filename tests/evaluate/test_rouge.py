@@ -10,7 +10,7 @@ from rouge_score.rouge_scorer import RougeScorer
 from core.evaluate.rouge import common_subsequence, rouge_l, words
 
 SHARED = Path(__file__).parents[2] / "../shared/data"
-VOCABULARY = "the hut is open from may to october please book a bed by phone or mail".split()
+SENTENCE = "the hut is open from may to october please book a bed by phone or mail"
 
 
 def package_score(answer: str, reference: str) -> float:
@@ -67,7 +67,9 @@ def test_the_bit_parallel_subsequence_equals_the_textbook_table(left: list[str],
 def test_generated_pairs_score_as_the_rouge_score_package_scores_them() -> None:
     generator = random.Random(7)
     for _ in range(200):
-        left, right = (" ".join(generator.choices(VOCABULARY, k=generator.randint(1, 40))) for _ in range(2))
+        left, right = (
+            " ".join(generator.choices(SENTENCE.split(), k=generator.randint(1, 40))) for _ in range(2)
+        )
         assert rouge_l(left, right) == pytest.approx(package_score(left, right), abs=1e-12)
 
 
