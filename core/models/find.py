@@ -9,6 +9,7 @@ nothing is ever written.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -41,12 +42,35 @@ def find_base(base: str, workspace: Workspace, recipe_folder: Path) -> Path:
         return _unpacked(path.stem, path, workspace)
     if path.is_dir():
         return _checked(path) if (path / MODEL_FILE).is_file() else _linked(path.name, path, workspace)
+    _need_hub_id(base, recipe_folder)
+    return _linked(base, _download(base), workspace)
+
+
+def check_base(base: str, recipe_folder: Path) -> None:
+    """Raise what `find_base` would, as far as a moment can tell: nothing is unpacked or downloaded.
+
+    A hub id is only looked up where the hub is switched off: then it is in the hub
+    library's cache or nowhere.
+    """
+    starter = STARTERS.get(base.lower())
+    path = recipe_folder / Path(base).expanduser()
+    if starter is not None:
+        find_starter_gguf(starter)
+    elif path.is_dir():
+        if not (path / MODEL_FILE).is_file():
+            _check_source(path)
+    elif not (path.is_file() and base.endswith(".gguf")):
+        _need_hub_id(base, recipe_folder)
+        if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
+            _check_source(_download(base))
+
+
+def _need_hub_id(base: str, recipe_folder: Path) -> None:
     if base.endswith(".gguf") or base.startswith(("/", ".", "~")) or not _looks_like_hub_id(base):
         raise NotThere(
             f"model.base {base!r} is neither a packaged starter ({', '.join(_chat_starters())}) "
             f"nor a file or folder below {recipe_folder.resolve()}; correct the path"
         )
-    return _linked(base, _download(base), workspace)
 
 
 def _chat_starters() -> list[str]:

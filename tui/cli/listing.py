@@ -104,6 +104,8 @@ def actions(as_json: AsJson = False) -> None:
 
 def run_json(record: Any) -> dict[str, Any]:
     """The object that `runs --json` lists and `run --json` ends with."""
+    from dataclasses import asdict
+
     return {
         "id": record.id,
         "name": record.name,
@@ -116,7 +118,7 @@ def run_json(record: Any) -> dict[str, Any]:
         "error_class": record.error_class,
         "exit_code": record.exit_code,
         "folder": str(record.folder),
-        "steps": [dict(step) if isinstance(step, dict) else step for step in record.steps],
+        "steps": [dict(step) if isinstance(step, dict) else asdict(step) for step in record.steps],
     }
 
 

@@ -1,0 +1,1 @@
+"""Runs as detached processes: submit, watch, stop, resume, recover."""
