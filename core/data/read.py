@@ -148,8 +148,10 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_object)
 def _read_json(path: Path, shown: str) -> Iterator[RawRow | Problem]:
     """One list of objects. Each is parsed by itself, so that it knows its line."""
     text = "".join(_text_lines(path, shown))
-    position, line = _skip(text, 1, 1)  # After "[", which `file_format` has seen.
-    while text[position : position + 1] != "]":
+    position, line = _skip(text, 0, 1)
+    position, line = _skip(text, position + 1, line)  # After "[", which `file_format` has seen.
+    ended = text[position : position + 1] == "]"
+    while not ended:
         try:
             value, end = _DECODER.raw_decode(text, position)
             line_after = line + text.count("\n", position, end)
@@ -170,7 +172,8 @@ def _read_json(path: Path, shown: str) -> Iterator[RawRow | Problem]:
         else:
             yield Problem("not_an_object", place, f"the list holds {_kind(value)}", "write a list of objects")
         position, line = after, next_line
-        if text[position] == ",":
+        ended = text[position] == "]"
+        if not ended:
             position, line = _skip(text, position + 1, line)
     end, line = _skip(text, position + 1, line)
     if end < len(text):

@@ -89,11 +89,14 @@ def check_spans(
 
 
 def _same_text(decoded: str, answer: str) -> bool:
-    """Equal but for outer white space, which templates trim, and a tokenizer's Unicode form."""
-    decoded, answer = decoded.strip(), answer.strip()
-    return decoded == answer or any(
-        decoded == unicodedata.normalize(form, answer) for form in ("NFC", "NFKC")
-    )
+    """Equal but for what is no mistake of the mask.
+
+    Templates put spaces around an answer or trim it, and tokenizers bring text into one
+    Unicode form. A line break before the answer belongs to the prompt and is a mistake.
+    """
+    forms = {answer, *(unicodedata.normalize(form, answer) for form in ("NFC", "NFKC"))}
+    trimmed = {cut.strip(" ") for text in forms for cut in (text, text.strip("\n"), text.strip())}
+    return decoded.strip(" ") in trimmed
 
 
 class TokenBuffer:
