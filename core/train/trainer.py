@@ -199,7 +199,7 @@ class SftTrainer(Trainer):  # type: ignore[misc]  # transformers has no types
         self._reporter.step(self.position.step, figures)
 
     def _validate(self) -> bool:
-        """Take the validation loss of this step, keep the best adapter; False when asked to stop meanwhile."""
+        """Take this step's validation loss, keep the best adapter; False when asked to stop meanwhile."""
         loss = self.validation_loss()
         if loss is None:
             return False
