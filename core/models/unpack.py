@@ -36,7 +36,7 @@ def unpack_gguf(gguf: Path, folder: Path) -> int:
     rebuilt so that it cuts text as llama.cpp does.
     """
     facts = _read_facts(gguf)
-    need_room(folder, 10 * gguf.stat().st_size, f"the unpacked {gguf.name}")
+    need_room(folder, facts["bytes"], f"the unpacked {gguf.name}")
     _save_model(gguf, folder, facts)
     _save_tokenizer(gguf, folder, facts)
     return int(facts["context_length"])
@@ -50,7 +50,7 @@ def unpack_chat_format(gguf: Path, folder: Path) -> None:
 
 
 def _read_facts(gguf: Path) -> dict[str, Any]:
-    """What the GGUF says of itself: architecture, context length, kind of pre-tokenizer, stop ids."""
+    """What the GGUF says of itself, and `bytes`: the room its weights take as float32, with some to spare."""
     from gguf import GGUFReader
 
     try:
@@ -78,6 +78,7 @@ def _read_facts(gguf: Path) -> dict[str, Any]:
     return {
         "context_length": context_length,
         "pre": value("tokenizer.ggml.pre"),
+        "bytes": 4 * sum(int(tensor.n_elements) for tensor in reader.tensors) + 32 * 2**20,
         "stop_ids": sorted({stop for stop in stops if isinstance(stop, int)}),
     }
 

@@ -151,3 +151,11 @@ def test_a_broken_gguf_is_refused_and_leaves_nothing(content, workspace, tmp_pat
     (tmp_path / "a.gguf").write_bytes(content)
     assert "a.gguf" in str(refusal("a.gguf", workspace, tmp_path))
     assert list(workspace.models.iterdir()) == []
+
+
+def test_what_a_killed_unpacking_left_is_swept_away_by_the_next(hugging_face_folder, workspace, tmp_path):
+    left = workspace.models / ".partial-0123abcd-my-model-0"
+    left.mkdir(parents=True)
+    (left / "model.safetensors").write_bytes(b"half")
+    find_base(str(hugging_face_folder), workspace, tmp_path)
+    assert not left.exists()
