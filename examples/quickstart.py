@@ -39,14 +39,12 @@ def main() -> int:
     run = output("runs")[0]["id"]
     show("report", run)
     print()
-    server = output("serve", run, "--detach", "--port", "0")
+    url = output("serve", run, "--detach", "--port", "0")["url"]
     try:
-        model = httpx.get(f"{server['url']}/v1/models", timeout=30).json()["data"][0]["id"]
-        print(
-            f"Serving {model} at {server['url']}/v1. Three questions of the held-out test file, over HTTP:\n"
-        )
+        model = httpx.get(f"{url}/models", timeout=30).json()["data"][0]["id"]
+        print(f"Serving {model} at {url}. Three questions of the held-out test file, over HTTP:\n")
         for question in three_questions(run):
-            ask(server["url"], model, question)
+            ask(url, model, question)
     finally:
         show("serve", run, "--stop")
     print(f"\nDone in {time.monotonic() - started:.0f} seconds. Go on with:\n")
@@ -76,7 +74,7 @@ def held_out_answers(run: str) -> Iterator[dict[str, Any]]:
 
 def ask(url: str, model: str, question: Question) -> None:
     body = {"model": model, "messages": question.messages, "temperature": 0}
-    reply = httpx.post(f"{url}/v1/chat/completions", json=body, timeout=120)
+    reply = httpx.post(f"{url}/chat/completions", json=body, timeout=120)
     reply.raise_for_status()
     tuned = reply.json()["choices"][0]["message"]["content"]
     for label, text in (

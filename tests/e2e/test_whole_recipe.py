@@ -89,7 +89,7 @@ def test_a_recipe_becomes_a_measured_model_that_answers_the_openai_client(
     ]
 
     server = results(tunery("serve", "--detach", "--port", "0", "--json"))
-    client = openai.OpenAI(base_url=f"{server['url']}/v1", api_key="none", max_retries=0)
+    client = openai.OpenAI(base_url=server["url"], api_key="none", max_retries=0)
     model = client.models.list().data[0].id
     reply = client.chat.completions.create(
         model=model, messages=[{"role": "user", "content": "hello"}], max_tokens=5, temperature=0

@@ -12,7 +12,6 @@ from tui.cli.output import data, print_json, say, table
 
 if TYPE_CHECKING:
     from core.jobs.records import RunRecord
-
     from core.workspace.home import Workspace
     from serve.servers import ServerRecord
 
@@ -31,7 +30,6 @@ def serve(
     as_json: AsJson = False,
 ) -> None:
     from core.jobs.records import find_run
-
     from core.workspace.home import find_workspace
 
     workspace = find_workspace()
@@ -82,7 +80,7 @@ def _start(workspace: Workspace, record: RunRecord, changes: dict[str, Any], as_
         print_json(asdict(server))
         return
     data(str(server.url))
-    say(f"{server.name} answers at {server.url}/v1; `tunery serve --stop {server.id}` stops it.")
+    say(f"{server.name} answers at {server.url}; `tunery serve --stop {server.id}` stops it.")
 
 
 def _serve_here(workspace: Workspace, record: RunRecord, changes: dict[str, Any]) -> None:
@@ -99,7 +97,7 @@ def _serve_here(workspace: Workspace, record: RunRecord, changes: dict[str, Any]
     folder.mkdir(parents=True)
 
     def ready(url: str) -> None:
-        say(f"{record.name} ({model.quant}) answers at {url}/v1. Ctrl-C stops it.")
+        say(f"{record.name} ({model.quant}) answers at {url}. Ctrl-C stops it.")
         data(url)
 
     say(f"Loading {record.name} ({model.quant}) …")
