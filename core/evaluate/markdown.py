@@ -10,8 +10,8 @@ from core.evaluate.figures import INTERVAL_SENTENCE, figure, interval, verdict_s
 from core.evaluate.report import Report
 from core.evaluate.rows import Side
 
-# Every ASCII character that can begin something in Markdown; a backslash before it makes it text.
-_MARKS = re.compile(r"([\\`*_{}\[\]()#+\-.!|~$=:@])")
+# What means something in the middle of a line; what only begins a block cannot begin one in a cell.
+_MARKS = re.compile(r"([\\`*_\[\]|~$])")
 # Control characters, and those that turn the direction of text or hide in it.
 _UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2028\u2029\u2060-\u2069\ufeff\ufffe\uffff\ud800-\udfff]"

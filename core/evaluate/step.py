@@ -34,8 +34,8 @@ from tunery.version import __version__
 
 # Answers of base and tuned that viewers see as events.
 _SAMPLES = 5
-# Rows on which a merge is checked, where the export step has not merged already.
-_PROBES = 4
+# Rows, and tokens of each, on which a merge is checked where the export step has not merged already.
+_PROBES, _PROBE_TOKENS = 4, 64
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,8 @@ def evaluate(section: EvaluateSection, context: StepContext) -> StepResult:
     after a kill. Raises DataError when there are no test rows.
     """
     held_out = _read_held_out(section, context)
-    subjects = find_subjects(context, [row.ids.tolist() for row in held_out.tokens[:_PROBES]])
+    probes = [row.ids[:_PROBE_TOKENS].tolist() for row in held_out.tokens[:_PROBES]]
+    subjects = find_subjects(context, probes)
     total = len(subjects) * (len(held_out.rows) + len(held_out.prompts))
     meter = Meter(Cache(context.work / "cache.jsonl"), context.emit, context.stop_requested, total)
     losses: dict[str, list[RowLoss]] = {}

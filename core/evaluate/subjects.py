@@ -98,7 +98,8 @@ def _tuned_gguf(context: StepContext, merged: Path) -> OpenModel:
     def fill(folder: Path) -> None:
         from core.models.gguf import write_gguf_model
 
-        write_gguf_model(merged, folder, name=context.name, quant="f16")
+        base = read_model_manifest(context.inputs["base"]).name
+        write_gguf_model(merged, folder, name=context.name, quant="f16", base=base)
 
     return _open_or_make(context.shared / "gguf-f16", fill)
 

@@ -154,7 +154,7 @@ def test_viewers_see_progress_figures_and_samples(first: tuple[StepContext, Step
     figures = {name for event in events if isinstance(event, Metric) for name in event.metrics}
     assert {"base.loss", "tuned.rouge_l", "q8_0.stopped"} <= figures
     assert {event.subject for event in events if isinstance(event, Sample)} == {"base", "tuned"}
-    assert "Yes \\| \\`sure\\`\\." in (ctx.out / "report.md").read_text(encoding="utf-8")
+    assert "Yes \\| \\`sure\\`." in (ctx.out / "report.md").read_text(encoding="utf-8")
 
 
 def test_the_same_evaluation_twice_gives_the_same_report(again: StepContext) -> None:
