@@ -19,7 +19,7 @@ from tunery.files import read_json
 from tunery.hashes import sha256_file, sha256_json
 
 if TYPE_CHECKING:
-    from core.train.checkpoints import Checkpoint, Checkpoints, Position
+    from core.train.checkpoints import Checkpoints, Position
     from core.train.schedule import Schedule
     from core.train.trainer import SftTrainer
 
@@ -64,8 +64,16 @@ def train(stage: TrainStage, ctx: StepContext) -> StepResult:
             f"{ctx.step} ran out of memory; set train.micro_batch to 1, lower train.max_length or "
             "train.lora.rank, or choose a smaller base model"
         ) from None
-    _leave(trainer, checkpoints, position, material, ctx)
-    return _result(position, schedule, material, precision, checkpoint, time.monotonic() - began)
+    earlier = _leave(trainer, checkpoints, position, material, ctx)
+    details = {
+        "base": material.base_name,
+        "precision": precision,
+        "exported": "the last step's weights" if position.best_step is None else "lowest validation loss",
+        "earlier_stages": earlier,
+        "seconds": round(time.monotonic() - began, 1),
+        "resumed_from": checkpoint.position.step if checkpoint else None,
+    }
+    return StepResult(metrics=_metrics(position, schedule), details=details)
 
 
 def _gather(stage: TrainStage, ctx: StepContext) -> _Material:
@@ -147,8 +155,8 @@ def _load_base(material: _Material, precision: str) -> Any:
 
 def _leave(
     trainer: SftTrainer, checkpoints: Checkpoints, position: Position, material: _Material, ctx: StepContext
-) -> None:
-    """Put the best adapter, those of earlier stages and the curves into the artifact."""
+) -> int:
+    """Put the best adapter, the earlier stages' and the curves into the artifact; counts the earlier."""
     from core.models.adapters import CONFIG, WEIGHTS, save_adapter
 
     if position.best_step is None:
@@ -156,32 +164,15 @@ def _leave(
     else:
         for name in (CONFIG, WEIGHTS):
             shutil.copyfile(checkpoints.best(position.best_step) / name, ctx.out / name)
-    if material.previous is not None:
-        carry_adapters(material.previous, ctx.out)
     shutil.copyfile(ctx.work / CURVES, ctx.out / CURVES)
+    return carry_adapters(material.previous, ctx.out) if material.previous else 0
 
 
-def _result(
-    position: Position,
-    schedule: Schedule,
-    material: _Material,
-    precision: str,
-    checkpoint: Checkpoint | None,
-    seconds: float,
-) -> StepResult:
-    metrics: dict[str, float | None] = {
+def _metrics(position: Position, schedule: Schedule) -> dict[str, float | None]:
+    return {
         "steps": schedule.steps,
         "validation_loss": position.best_loss,
-        "best_step": position.best_step if position.best_step is not None else schedule.steps,
+        "best_step": schedule.steps if position.best_step is None else position.best_step,
         "trained_tokens": position.trained,
         "masked_tokens": position.masked,
     }
-    details = {
-        "base": material.base_name,
-        "precision": precision,
-        "exported": "the last step's weights" if position.best_step is None else "lowest validation loss",
-        "stages": 1 if material.previous is None else 2,
-        "seconds": round(seconds, 1),
-        "resumed_from": checkpoint.position.step if checkpoint else None,
-    }
-    return StepResult(metrics=metrics, details=details)

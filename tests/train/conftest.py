@@ -16,13 +16,19 @@ from core.workspace.home import Workspace
 from core.workspace.steps import StepContext
 
 
-def write_dataset(folder: Path, *, train: int = 36, validation: int = 6, longest: int = 48) -> Path:
-    """Rows that count upwards by their length: a rule, so that validation loss falls as training does."""
+def write_dataset(
+    folder: Path, *, train: int = 36, validation: int = 6, longest: int = 48, shift: int = 0
+) -> Path:
+    """Rows that count upwards by their length: a rule, so that validation loss falls as training does.
+
+    With `shift`, the validation rows have other tokens, so that training makes them worse.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(3)
     for name, rows in (("train", train), ("validation", validation), ("test", 0)):
         lengths = random.integers(8, longest, rows)
-        ids = [1000 + (np.arange(length) * 3 + length) % 200 for length in lengths]
+        first = 1000 + (shift if name == "validation" else 0)
+        ids = [first + (np.arange(length) * 3 + length) % 200 for length in lengths]
         trained = [np.arange(length) >= length // 3 for length in lengths]
         write_tokens(
             folder,
@@ -77,6 +83,16 @@ class Surroundings:
 @pytest.fixture(scope="session")
 def dataset_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_dataset(tmp_path_factory.mktemp("rows"))
+
+
+@pytest.fixture
+def make_dataset(tmp_path: Path) -> Callable[..., Path]:
+    """`make_dataset(train=9, validation=0, longest=48)`: a dataset of the test's own."""
+
+    def make(**settings: int) -> Path:
+        return write_dataset(tmp_path / "rows-of-its-own", **settings)
+
+    return make
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from core.workspace.events import Event
 from core.workspace.home import Workspace
 from core.workspace.steps import StepContext
 
-TOUCHES = {"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir"}
+CHANGES = {"os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.truncate"}
 
 
 def main() -> None:
@@ -77,29 +77,45 @@ def _die_at(point: dict[str, Any], save: str) -> Callable[[Event], None]:
 
 
 def _count(save: str, result: Path) -> Callable[[Event], None]:
+    """Write down how many changes of the disk there are from the checkpoint to the next event."""
     counts: list[int] = []
     _watch_touches(save, counts.append)
 
     def watch(_: Event) -> None:
-        descriptor = os.open(result, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        os.write(descriptor, str(len(counts)).encode())
-        os.close(descriptor)
+        if counts and not result.exists():
+            result.write_text(str(len(counts)))
 
     return watch
 
 
 def _watch_touches(save: str, act: Callable[[int], object]) -> list[str]:
-    """Call `act` with 1, 2, ... before every touch of the disk that writing the checkpoint `save` makes."""
+    """Call `act` with 1, 2, ... before every change of the disk from the beginning of the checkpoint `save` on."""
     seen: list[str] = []
 
+    def touch(name: str) -> None:
+        seen.append(name)
+        act(len(seen))
+
     def hook(name: str, arguments: tuple[Any, ...]) -> None:
-        if name in TOUCHES and any(
-            "checkpoints/.partial-" in str(part) and save in str(part) for part in arguments
-        ):
-            seen.append(name)
-            act(len(seen))
+        begun = seen or (
+            name == "os.mkdir" and f"{save}" in str(arguments[0]) and "checkpoints" in str(arguments[0])
+        )
+        writes = name in CHANGES or (
+            name == "open" and isinstance(arguments[1], str) and arguments[1][0] in "wax"
+        )
+        if begun and writes and "touches" not in first:
+            touch(name)
 
     sys.addaudithook(hook)
+    # torch writes its files beyond Python's sight.
+    save_whole = torch.save
+
+    def torch_save(*arguments: Any, **settings: Any) -> None:
+        if seen:
+            touch("torch.save")
+        save_whole(*arguments, **settings)
+
+    torch.save = torch_save
     return seen
 
 
