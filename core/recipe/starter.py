@@ -5,6 +5,7 @@ The comments are the fields' own descriptions, so they cannot drift from the cod
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from importlib.resources import as_file, files
@@ -29,11 +30,12 @@ def init_folder(folder: Path) -> list[Path]:
     """
     recipe_file, data = folder / "recipe.yaml", folder / "data"
     for path in (recipe_file, data / SAMPLE):
-        if path.exists():
+        if os.path.lexists(path):
             raise BadInput(f"{path} is there already; choose another folder, or remove it first")
-    if folder.exists() and not folder.is_dir():
-        raise BadInput(f"{folder} is a file; name a folder")
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"the folder {folder} cannot be made ({error.strerror}); name another one") from None
     with as_file(files("core.recipe") / "sample" / SAMPLE) as sample:
         if data.is_dir():
             shutil.copyfile(sample, data / SAMPLE)

@@ -14,6 +14,7 @@ import openai
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+GOOD_ROWS = "".join(f'{{"prompt": "number {n}", "completion": "it is {n}"}}\n' for n in range(20))
 Tunery = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -107,14 +108,9 @@ def test_a_recipe_becomes_a_measured_model_that_answers_the_openai_client(
     ("rows", "said"),
     [
         ("", "empty"),
-        ('{"messages": [{"role": "user", "content": "a"}]}\n{"messages": [', "line 2"),
+        ('{"prompt": "a", "completion": "b"}\n{"prompt": ', "line 2"),
         ('{"messages": [{"role": "user", "content": "a"}]}\n' * 12, "assistant"),
-        (
-            '{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "'
-            + "word " * 600
-            + '"}]}\n',
-            "max_length",
-        ),
+        (GOOD_ROWS + '{"prompt": "a", "completion": "' + "word " * 400 + '"}\n', "line 21"),
     ],
     ids=["empty file", "broken JSON", "no assistant turn", "answer longer than the context"],
 )
@@ -134,10 +130,10 @@ def test_bad_data_ends_in_one_sentence_and_leaves_nothing_half_written(
     [
         (("run", "gone.yaml"), "does not exist"),
         (("check", "gone.yaml"), "does not exist"),
-        (("attach", "nothing"), "nothing"),
+        (("attach", "nothing"), "no runs"),
         (("report",), "no run"),
-        (("serve", "nothing"), "nothing"),
-        (("init", "file/below"), "file"),
+        (("serve", "nothing"), "no runs"),
+        (("init", "file/below"), "cannot be made"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )

@@ -41,3 +41,9 @@ def test_every_section_is_in_the_commented_recipe() -> None:
     text = commented_recipe("x")
     for key, field in Recipe.model_fields.items():
         assert f"\n{key}:" in text and (field.description or "?") in text
+
+
+def test_a_folder_that_cannot_be_made_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BadInput, match="cannot be made"):
+        init_folder(tmp_path / "file" / "below")
