@@ -15,7 +15,7 @@ from core.train.errors import TrainingFailed, is_out_of_memory
 from core.workspace.events import Log, RunResumed, Warned
 from core.workspace.steps import StepContext, StepResult
 from tunery.errors import BadInput
-from tunery.files import read_json
+from tunery.files import need_room, read_json
 from tunery.hashes import sha256_file, sha256_json
 
 if TYPE_CHECKING:
@@ -113,6 +113,9 @@ def _build(
 
     schedule = plan_schedule(stage, len(material.train))
     model = add_lora(_load_base(material, precision), stage, material.base_name)
+    learning = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
+    # A checkpoint holds the weights and Adam's two moments; one more than are kept exists while it is written.
+    need_room(ctx.work, 4 * learning * (3 * (stage.keep_last + 1) + 3), f"the checkpoints of {ctx.step}")
     probe = torch.from_numpy(material.train[0].ids[:64].astype("int64")).unsqueeze(0)
     check_output_layer(model, probe)
     if not speed_up(model, probe):
@@ -130,7 +133,6 @@ def _build(
         Reporter(ctx.emit, Curves(ctx.work / CURVES), schedule.steps),
         Asked(ctx.stop_requested, ctx.checkpoint_requested),
     )
-    learning = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
     ctx.emit(
         Log(
             text=f"{schedule.steps} steps on {len(material.train)} rows in {precision}, "

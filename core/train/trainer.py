@@ -174,7 +174,8 @@ class SftTrainer(Trainer):  # type: ignore[misc]  # transformers has no types
         self.position = replace(self.position, evaluation_due=due)
         if due and not stop:
             stop = not self._validate()
-        if stop or self._schedule.saves(step) or self._asked.checkpoint():
+        asked = self._asked.checkpoint()
+        if stop or asked or self._schedule.saves(step):
             self._reporter.flush()
             self._checkpoints.write(self.position, self._fill_checkpoint)
         if stop:

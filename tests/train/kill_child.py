@@ -89,7 +89,7 @@ def _count(save: str, result: Path) -> Callable[[Event], None]:
 
 
 def _watch_touches(save: str, act: Callable[[int], object]) -> list[str]:
-    """Call `act` with 1, 2, ... before every change of the disk from the beginning of the checkpoint `save` on."""
+    """Call `act` with 1, 2, ... before every change of the disk, once the checkpoint `save` has begun."""
     seen: list[str] = []
 
     def touch(name: str) -> None:
@@ -97,9 +97,8 @@ def _watch_touches(save: str, act: Callable[[int], object]) -> list[str]:
         act(len(seen))
 
     def hook(name: str, arguments: tuple[Any, ...]) -> None:
-        begun = seen or (
-            name == "os.mkdir" and f"{save}" in str(arguments[0]) and "checkpoints" in str(arguments[0])
-        )
+        first = str(arguments[0]) if arguments else ""
+        begun = seen or (name == "os.mkdir" and save in first and "checkpoints" in first)
         writes = name in CHANGES or (
             name == "open" and isinstance(arguments[1], str) and arguments[1][0] in "wax"
         )
