@@ -15,7 +15,8 @@ from tui.deeds import DeedDone, Deeds
 from tui.facade import Facade
 from tui.screens.home import HomeScreen
 from tui.theme import DARK
-from tui.views import HomeView, Page
+from tui.views import Page
+from tunery.errors import TuneryError
 
 
 class TuneryApp(App[None], inherit_bindings=False):
@@ -41,16 +42,16 @@ class TuneryApp(App[None], inherit_bindings=False):
 
     @property
     def farewell(self) -> list[str]:
-        """Which jobs and servers go on, and how to come back."""
-        view: HomeView | None = self.home.view
-        if view is None:
+        """Which jobs and servers go on now, and how to come back."""
+        try:
+            view = self.facade.home()
+        except (TuneryError, OSError):
             return []
-        lines = [
-            f"{run.id} goes on ({run.step or run.state}). "
-            f"Come back with `tunery` or `tunery attach {run.id}`."
-            for run in view.runs
-            if run.live
-        ]
+        lines = []
+        for run in view.runs:
+            if run.live:
+                lines.append(f"{run.id} goes on ({run.step or run.state}).")
+                lines.append(f"Come back with `tunery`, or `tunery attach {run.id}`.")
         lines += [f"{server.name} goes on answering at {server.url}." for server in view.servers]
         return lines
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tui.words import duration, number
+from tui.metrics import sentence
+from tui.words import duration
 
 Point = tuple[int, float]
 
@@ -115,7 +116,7 @@ def _sentence(event: Mapping[str, Any]) -> str | None:
         case "step_finished":
             return f"finished in {duration(event.get('seconds'))}"
         case "metric":
-            return _numbers(event)
+            return f"at {event.get('at')}: {sentence(event.get('metrics', {}))}"
         case "log":
             return str(event.get("text", ""))
         case "warning":
@@ -125,7 +126,8 @@ def _sentence(event: Mapping[str, Any]) -> str | None:
                 f"{event.get('subject')} was asked {event.get('prompt')!r} and said {event.get('answer')!r}"
             )
         case "artifact":
-            return f"made {event.get('artifact')}"
+            kind, _, fingerprint = str(event.get("artifact")).partition("/")
+            return f"made {kind}/{fingerprint[:12]}"
         case "resumed":
             return "goes on" if event.get("at") is None else f"goes on from {event.get('at')}"
         case "stopped":
@@ -136,10 +138,3 @@ def _sentence(event: Mapping[str, Any]) -> str | None:
             return "done"
         case _:
             return None
-
-
-def _numbers(event: Mapping[str, Any]) -> str:
-    shown = ", ".join(
-        f"{name.replace('_', ' ')} {number(value)}" for name, value in event.get("metrics", {}).items()
-    )
-    return f"at {event.get('at')}: {shown}"

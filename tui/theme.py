@@ -48,6 +48,6 @@ STATE_COLOURS = {
     "done": "$success",
     "failed": "$error",
     "lost": "$error",
-    "pending": "$text-muted",
+    "waiting": "$text-muted",
     "skipped": "$success",
 }

@@ -28,8 +28,21 @@ class RunView:
         return self.state in LIVE_STATES
 
     @property
+    def measured(self) -> bool:
+        """Whether there is a report to read."""
+        return self._finished("evaluate")
+
+    @property
+    def exported(self) -> bool:
+        """Whether there is a model to serve and to talk to."""
+        return self._finished("export[")
+
+    @property
     def resumable(self) -> bool:
         return self.state in RESUMABLE_STATES
+
+    def _finished(self, kind: str) -> bool:
+        return any(step.startswith(kind) and state in ("done", "skipped") for step, state in self.steps)
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,7 @@ STEPS = ("prepare", "train[0]", "export[0]", "evaluate")
 def steps_at(step: str, state: str) -> tuple[tuple[str, str], ...]:
     """The states of all steps when `step` is in `state`."""
     place = STEPS.index(step)
-    states = ["done"] * place + [state] + ["pending"] * (len(STEPS) - place - 1)
+    states = ["done"] * place + [state] + ["waiting"] * (len(STEPS) - place - 1)
     return tuple(zip(STEPS, states, strict=True))
 
 
@@ -174,7 +174,17 @@ def live() -> FakeFacade:
         None,
         steps_at("train[0]", "running"),
     )
-    older = RunView("fennjoch-02bc", "fennjoch", "done", None, 1.0, NOON - 9000, NOON - 8100)
+    older = RunView(
+        "fennjoch-02bc",
+        "fennjoch",
+        "done",
+        None,
+        1.0,
+        NOON - 9000,
+        NOON - 8100,
+        None,
+        steps_at("evaluate", "done"),
+    )
     facade = FakeFacade((run, older))
     facade.events[run.id] = training_events(180, 300)
     return facade

@@ -250,7 +250,8 @@ async def test_q_leaves_and_says_what_goes_on_and_how_to_come_back(live: Any) ->
         await pilot.press("q")
     assert app.return_code == 0
     assert app.farewell == [
-        "fennjoch-7f3a goes on (train[0]). Come back with `tunery` or `tunery attach fennjoch-7f3a`."
+        "fennjoch-7f3a goes on (train[0]).",
+        "Come back with `tunery`, or `tunery attach fennjoch-7f3a`.",
     ]
     assert live.asked == []
 

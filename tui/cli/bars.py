@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from core.jobs.attach import follow
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from core.jobs.attach import follow
+from tui.metrics import label_of, written
 from tui.story import Story, is_number_of_a_step, line_of
-from tui.words import duration, number
+from tui.words import duration
 
 if TYPE_CHECKING:
     from core.jobs.records import RunRecord
 
-_SHOWN = (("loss", "loss"), ("tokens_per_second", "tok/s"))
+_SHOWN = ("loss", "tokens_per_second")
 
 
 def show_bars(record: RunRecord, offset: int) -> None:
@@ -26,7 +27,6 @@ def show_bars(record: RunRecord, offset: int) -> None:
         BarColumn(bar_width=28),
         MofNCompleteColumn(),
         TextColumn("{task.fields[numbers]}"),
-        TimeElapsedColumn(),
     )
     with Progress(*columns, console=console, refresh_per_second=2, transient=True) as progress:
         bar = progress.add_task(record.step or record.state, total=None, numbers="")
@@ -47,7 +47,9 @@ def show_bars(record: RunRecord, offset: int) -> None:
 
 
 def _numbers(story: Story) -> str:
-    shown = [f"{label} {number(story.latest[name])}" for name, label in _SHOWN if name in story.latest]
+    shown = [
+        f"{label_of(name)} {written(name, story.latest[name])}" for name in _SHOWN if name in story.latest
+    ]
     if story.stretch and story.stretch.eta is not None:
         shown.append(f"{duration(story.stretch.eta)} left")
     return ", ".join(shown)

@@ -13,7 +13,6 @@ from tui.cli.output import data, print_json, print_json_line, say, table
 def runs(as_json: AsJson = False) -> None:
     from core.jobs.records import list_runs
     from core.jobs.recover import reap
-
     from core.workspace.home import find_workspace
     from tui.words import first_line, percent, took, when
 
@@ -49,7 +48,6 @@ def logs(
     as_json: AsJson = False,
 ) -> None:
     from core.jobs.records import find_run
-
     from core.workspace.events import read_events
     from core.workspace.home import find_workspace
     from tui.story import line_of

@@ -27,7 +27,6 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     from core.jobs.submit import submit
-
     from core.recipe.load import load_recipe
     from core.workspace.home import find_workspace
 
@@ -44,7 +43,6 @@ def run(
 def attach(run: RunRef = None, as_json: AsJson = False) -> None:
     from core.jobs.records import find_run
     from core.jobs.recover import reap
-
     from core.workspace.home import find_workspace
 
     workspace = find_workspace()
@@ -59,7 +57,6 @@ def watch(record: RunRecord, *, as_json: bool, offset: int = 0) -> None:
     as plain lines otherwise. Ctrl-C ends the watching only, with exit code 130.
     """
     from core.jobs.records import find_run
-
     from core.workspace.home import find_workspace
 
     try:
@@ -102,7 +99,6 @@ def _print_events(record: RunRecord, offset: int) -> None:
 
 def _print_lines(record: RunRecord, offset: int) -> None:
     from core.jobs.attach import follow
-
     from tui.story import is_number_of_a_step, line_of
 
     last_numbers = 0.0
@@ -117,7 +113,10 @@ def _print_lines(record: RunRecord, offset: int) -> None:
 
 def _say_what_next(record: RunRecord) -> None:
     if record.state == "done":
-        say(f"`tunery report {record.id}` compares it with its base; `tunery chat {record.id}` talks to it.")
+        if any(step.step.startswith("export[") for step in record.steps):
+            say(f"`tunery chat {record.id}` talks to it; `tunery serve {record.id}` serves it.")
+        if any(step.step == "evaluate" for step in record.steps):
+            say(f"`tunery report {record.id}` compares it with its base.")
     elif record.state in ("failed", "lost"):
         say(record.error or "The worker is gone.")
         say(f"`tunery resume {record.id}` goes on from what is there.")

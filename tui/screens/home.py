@@ -140,7 +140,7 @@ class HomeScreen(Screen[None]):
             "attach": lambda: run is not None,
             "stop": lambda: bool(run and run.live),
             "resume": lambda: bool(run and run.resumable),
-            "report": lambda: bool(run and run.state == "done"),
+            "report": lambda: bool(run and run.measured),
         }
         return needs[action]() if action in needs else True
 

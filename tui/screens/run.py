@@ -133,7 +133,8 @@ class RunScreen(Screen[None]):
             return
         self._draw_top(run)
         self.query_one(StepLine).show(run.steps)
-        self.query_one(StretchBar).show(self.story.stretch if run.live else None, sentence_for(run))
+        colour = "error" if run.state in ("failed", "lost") else "text-muted"
+        self.query_one(StretchBar).show(self.story.stretch if run.live else None, sentence_for(run), colour)
 
     def _draw_top(self, run: RunView) -> None:
         colour = STATE_COLOURS.get(run.state, "$foreground")
@@ -153,11 +154,11 @@ class RunScreen(Screen[None]):
             "stop": lambda run: run.live and run.state != "stopping",
             "checkpoint": lambda run: run.state == "running",
             "resume": lambda run: run.resumable,
-            "report": lambda run: run.state == "done",
-            "parity": lambda run: run.state == "done",
-            "serve": lambda run: run.state == "done",
-            "stop_server": lambda run: run.state == "done",
-            "chat": lambda run: run.state == "done",
+            "report": lambda run: run.measured,
+            "parity": lambda run: run.exported,
+            "serve": lambda run: run.exported,
+            "stop_server": lambda run: run.exported,
+            "chat": lambda run: run.exported,
         }
         if action not in needs:
             return True
@@ -207,6 +208,8 @@ def sentence_for(run: RunView) -> str:
     if run.state == "stopping":
         return "It writes a checkpoint, then stops."
     if run.state == "done":
+        if not run.exported:
+            return "Done, as far as it was asked to go. Run the recipe again for the steps that are left."
         return "Done. Report (e) compares it with its base; Serve (v) and Chat (t) use it."
     if run.state == "queued":
         return "Waits for the run before it on this device."

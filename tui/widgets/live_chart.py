@@ -43,7 +43,7 @@ class LiveChart(PlotextPlot):  # type: ignore[misc]  # the library has no types
             self.plt.yticks([], [])
             return
         first, last = min(points[0][0] for points in lines), max(points[-1][0] for points in lines)
-        ticks = sorted({first + round((last - first) * part / 4) for part in range(5)})
+        ticks = sorted({first + (last - first) * part // 4 for part in range(5)})
         self.plt.xticks(ticks, [f"{tick:,}" for tick in ticks])
         values = [value for points in lines for _, value in points]
         low, high = min(values), max(values)

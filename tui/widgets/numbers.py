@@ -6,19 +6,19 @@ from rich.table import Table
 from rich.text import Text
 from textual.widgets import Static
 
+from tui.metrics import label_of, written
 from tui.story import Story
-from tui.words import duration, number
-from tunery.files import human_bytes
+from tui.words import duration
 
-# Metric -> (label, how it is written). What is not here is in the log.
-_ROWS = (
-    ("loss", "loss", number),
-    ("validation_loss", "validation", number),
-    ("learning_rate", "learning rate", number),
-    ("grad_norm", "gradient norm", number),
-    ("tokens_per_second", "tokens/s", number),
-    ("trained_tokens", "tokens trained", number),
-    ("memory_bytes", "memory", human_bytes),
+# What there is room for; the other numbers are in the log.
+_SHOWN = (
+    "loss",
+    "validation_loss",
+    "learning_rate",
+    "grad_norm",
+    "tokens_per_second",
+    "trained_tokens",
+    "memory_bytes",
 )
 
 
@@ -33,10 +33,7 @@ class Numbers(Static):
     def show(self, story: Story, elapsed: str) -> None:
         """Draws only when a number changed."""
         rows = [("step", f"{story.at:,}" if story.at is not None else "-")]
-        rows += [
-            (label, write(story.latest[metric]) if metric in story.latest else "-")
-            for metric, label, write in _ROWS
-        ]
+        rows += [(label_of(metric), written(metric, story.latest.get(metric))) for metric in _SHOWN]
         left = story.stretch.eta if story.stretch else None
         rows += [("time", elapsed), ("time left", duration(left))]
         if rows == self._shown:

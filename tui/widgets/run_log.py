@@ -15,9 +15,17 @@ class RunLog(Log):
     def __init__(self) -> None:
         super().__init__(max_lines=LINES_KEPT, auto_scroll=True)
         self.border_title = "Log"
+        self._following = True
 
     def add(self, lines: Sequence[str]) -> None:
         if not lines:
             return
-        at_end = self.is_vertical_scroll_end
-        self.write_lines(lines, scroll_end=at_end)
+        self.write_lines(lines, scroll_end=self._following)
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        self._following = self.is_vertical_scroll_end
+
+    def on_resize(self) -> None:
+        if self._following:
+            self.scroll_end(animate=False)

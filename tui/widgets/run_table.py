@@ -12,7 +12,10 @@ from tui.theme import STATE_COLOURS
 from tui.views import RunView
 from tui.words import STATE_SYMBOLS, first_line, percent, took, when
 
-COLUMNS = ("STATE", "RECIPE", "STEP", "DONE", "STARTED", "TOOK", "RUN")
+COLUMNS = ("STATE", "RECIPE", "STEP", "DONE", "STARTED", "TOOK")
+# The id is long and mostly says name and time again; it is shown where there is room.
+WIDE_COLUMNS = (*COLUMNS, "RUN")
+ROOM_FOR_ID = 110
 
 
 class RunTable(DataTable[Text]):
@@ -28,10 +31,13 @@ class RunTable(DataTable[Text]):
     def __init__(self) -> None:
         super().__init__(cursor_type="row", zebra_stripes=False, cell_padding=1)
         self.runs: tuple[RunView, ...] = ()
+        self._shown_columns: tuple[str, ...] = ()
 
     def on_mount(self) -> None:
-        for name in COLUMNS:
-            self.add_column(name, key=name)
+        self._choose_columns()
+
+    def on_resize(self) -> None:
+        self._choose_columns()
 
     def show(self, runs: Sequence[RunView]) -> None:
         """Put `runs` into the table; only cells that changed are drawn again."""
@@ -51,9 +57,23 @@ class RunTable(DataTable[Text]):
         if event.row_key.value:
             self.post_message(self.Opened(event.row_key.value))
 
+    def _choose_columns(self) -> None:
+        wanted = WIDE_COLUMNS if self.app.size.width >= ROOM_FOR_ID else COLUMNS
+        if wanted == self._shown_columns:
+            return
+        kept = self.selected
+        self._shown_columns = wanted
+        self.clear(columns=True)
+        for name in wanted:
+            self.add_column(name, key=name)
+        self._add_rows(self.runs, kept)
+
     def _fill(self, runs: Sequence[RunView]) -> None:
         kept = self.selected
         self.clear()
+        self._add_rows(runs, kept)
+
+    def _add_rows(self, runs: Sequence[RunView], kept: RunView | None) -> None:
         for run in runs:
             self.add_row(*self._cells(run), key=run.id)
         ids = [run.id for run in runs]
@@ -64,13 +84,13 @@ class RunTable(DataTable[Text]):
         for before, run in zip(self.runs, runs, strict=True):
             if before == run and not run.live:
                 continue
-            for column, cell in zip(COLUMNS, self._cells(run), strict=True):
+            for column, cell in zip(self._shown_columns, self._cells(run), strict=True):
                 if self.get_cell(run.id, column) != cell:
                     self.update_cell(run.id, column, cell, update_width=True)
 
     def _cells(self, run: RunView) -> tuple[Text, ...]:
         colour = self.app.theme_variables.get(STATE_COLOURS.get(run.state, "$foreground")[1:], "")
-        return (
+        cells = (
             Text(f"{STATE_SYMBOLS.get(run.state, '·')} {run.state}", style=colour),
             Text(first_line(run.name, 24)),
             Text(run.step or "-"),
@@ -79,3 +99,4 @@ class RunTable(DataTable[Text]):
             Text(took(run.started, run.ended), justify="right"),
             Text(run.id),
         )
+        return cells[: len(self._shown_columns)]

@@ -16,17 +16,18 @@ class StretchBar(Widget):
         super().__init__()
         self._stretch: Stretch | None = None
         self._sentence = ""
+        self._colour = "text-muted"
 
-    def show(self, stretch: Stretch | None, sentence: str) -> None:
-        """Draws only when something changed."""
-        if (stretch, sentence) != (self._stretch, self._sentence):
-            self._stretch, self._sentence = stretch, sentence
+    def show(self, stretch: Stretch | None, sentence: str, colour: str = "text-muted") -> None:
+        """Draws only when something changed. `colour` is the sentence's, as a theme variable."""
+        if (stretch, sentence, colour) != (self._stretch, self._sentence, self._colour):
+            self._stretch, self._sentence, self._colour = stretch, sentence, colour
             self.refresh(layout=True)
 
     def render(self) -> Text:
         colours = self.app.theme_variables
         if self._stretch is None:
-            return Text(self._sentence, style=colours["text-muted"])
+            return Text(self._sentence, style=colours[self._colour])
         stretch = self._stretch
         label = f" {stretch.done:,} of {stretch.of:,} {stretch.what}"
         if stretch.eta is not None:
