@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tui.app import TuneryApp
 
 Result = TypeVar("Result")
+NO_SERVERS = "No server is running. Open a run that is done and press v."
 
 
 class DeedDone(Message):
@@ -106,9 +107,7 @@ class Deeds:
 
     def _show_servers(self, servers: tuple[ServerView, ...]) -> None:
         lines = [f"{server.state:9} {server.name:24} {server.url}" for server in servers]
-        self._app.show_page(
-            Page("Servers", "\n".join(lines) or "No server is running. Open a run and press v.")
-        )
+        self._app.show_page(Page("Servers", "\n".join(lines) or NO_SERVERS, table=True))
 
     def _ask(self, question: Callable[[], Result], show: Callable[[Result], Any]) -> None:
         def work() -> None:

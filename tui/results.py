@@ -1,14 +1,18 @@
-"""A run's report and parity certificate as pages, for both faces."""
+"""A run's report and parity certificate as pages of the app."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import textwrap
+from typing import TYPE_CHECKING
 
 from core.workspace.home import Workspace
 from tui.views import Page
 
 if TYPE_CHECKING:
     from core.jobs.records import RunRecord
+
+WIDTH_OF_SENTENCES = 76
+WIDTH_OF_TABLES = 120
 
 
 def report_page(workspace: Workspace, record: RunRecord) -> Page:
@@ -22,13 +26,15 @@ def report_page(workspace: Workspace, record: RunRecord) -> Page:
 def parity_page(workspace: Workspace, record: RunRecord) -> Page:
     """Every export against the tuned model. Raises NotThere without one."""
     from core.export.render import parity_table
+    from core.jobs.outputs import parity_certificates
 
-    return Page(f"Parity of {record.name}", parity_table(certificates(workspace, record)))
+    text = _wrap_sentences(parity_table(parity_certificates(workspace, record)))
+    return Page(f"Parity of {record.name}", text, table=True)
 
 
-def certificates(workspace: Workspace, record: RunRecord) -> list[dict[str, Any]]:
-    """The `parity.json` of every finished export, in the recipe's order."""
-    from core.jobs.outputs import exports_of
-    from tunery.files import read_json
-
-    return [read_json(export.folder / "parity.json") for export in exports_of(workspace, record)]
+def _wrap_sentences(text: str) -> str:
+    """Lines that are longer than a table's row are sentences."""
+    return "\n".join(
+        textwrap.fill(line, WIDTH_OF_SENTENCES) if len(line) > WIDTH_OF_TABLES else line
+        for line in text.splitlines()
+    )

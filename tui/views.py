@@ -91,8 +91,9 @@ class RunNews:
 
 @dataclass(frozen=True)
 class Page:
-    """A text to read: plain, or Markdown."""
+    """A text to read: plain or Markdown. The lines of a `table` are not wrapped."""
 
     title: str
     text: str
     markdown: bool = False
+    table: bool = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from core.workspace.home import Workspace
 from tunery.errors import NotThere
@@ -54,6 +54,26 @@ def export_to_serve(workspace: Workspace, record: RunRecord, wanted: str) -> Exp
             return export
     there = ", ".join(str(export.quant) for export in exports)
     raise NotThere(f"run {record.id} has no export {wanted!r}; it has {there}")
+
+
+def parity_certificates(workspace: Workspace, record: RunRecord) -> list[dict[str, Any]]:
+    """The certificate of every export that was compared, in the recipe's order, failed ones too.
+
+    Raises NotThere when there is none.
+    """
+    finished = dict(_artifacts(workspace, record, lambda step: step.startswith("export[")))
+    found = []
+    for step in record.steps:
+        # A refused export has no artifact; its certificate stays where the step worked.
+        folder = finished.get(step.step, record.folder / "work" / step.step)
+        if step.step.startswith("export[") and (folder / "parity.json").is_file():
+            found.append(read_json(folder / "parity.json"))
+    if not found:
+        raise NotThere(
+            f"run {record.id} is {record.state} and has compared no export yet; "
+            f"`tunery attach {record.id}` shows how far it is"
+        )
+    return found
 
 
 def report_folder(workspace: Workspace, record: RunRecord) -> Path:

@@ -283,14 +283,14 @@ async def test_a_workspace_that_cannot_be_read_is_said_on_home(empty: Any) -> No
         await until(pilot, lambda: app.home.view is not None)
 
 
-async def test_a_run_that_ends_while_watched_changes_its_keys(live: Any) -> None:
+async def test_a_run_that_ends_while_watched_changes_its_keys(live: Any, done: Any) -> None:
     async with running(live) as (app, pilot):
         screen = await open_newest(pilot, app)
         assert screen.check_action("stop", ()) and not screen.check_action("report", ())
         live.events["fennjoch-7f3a"].append(
             {"time": 1_780_000_400.0, "kind": "done", "step": None, "exit_code": 0}
         )
-        live.change("fennjoch-7f3a", state="done")
+        live.change("fennjoch-7f3a", state="done", steps=done.runs[0].steps)
         await until(pilot, lambda: screen.run.state == "done")
         assert not screen.check_action("stop", ()) and screen.check_action("report", ())
         assert any(line.endswith(" done") for line in screen.query_one(RunLog).lines)

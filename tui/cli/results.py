@@ -12,7 +12,6 @@ from tunery.errors import BrokenIntegrity
 
 if TYPE_CHECKING:
     from core.jobs.records import RunRecord
-
     from core.workspace.home import Workspace
 
 
@@ -42,10 +41,8 @@ def report(
 def parity(run: RunRef = None, as_json: AsJson = False) -> None:
     from core.export.render import parity_json, parity_table
 
-    from tui.results import certificates
-
     workspace, record = _run(run)
-    found = certificates(workspace, record)
+    found = parity_certificates(workspace, record)
     whole = parity_json(found)
     if as_json:
         print_json({**whole, "run": record.id})
@@ -57,7 +54,6 @@ def parity(run: RunRef = None, as_json: AsJson = False) -> None:
 
 def _run(ref: str | None) -> tuple[Workspace, RunRecord]:
     from core.jobs.records import find_run
-
     from core.workspace.home import find_workspace
 
     workspace = find_workspace()

@@ -6,7 +6,7 @@ from pathlib import PurePath
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.containers import VerticalScroll
+from textual.containers import ScrollableContainer
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 
@@ -25,11 +25,13 @@ class PageScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         yield TopBar(self.page.title, "esc goes back")
-        with VerticalScroll(id="page"):
+        with ScrollableContainer(id="page"):
             if self.page.markdown:
                 from textual.widgets import Markdown
 
                 yield Markdown(self.page.text, open_links=False)
             else:
-                yield Static(self.page.text, id="text", markup=False)
+                yield Static(
+                    self.page.text, id="text", classes="-table" if self.page.table else "", markup=False
+                )
         yield Footer(compact=True, show_command_palette=False)
