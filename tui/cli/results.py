@@ -40,6 +40,7 @@ def report(
 
 def parity(run: RunRef = None, as_json: AsJson = False) -> None:
     from core.export.render import parity_json, parity_table
+    from core.jobs.outputs import parity_certificates
 
     workspace, record = _run(run)
     found = parity_certificates(workspace, record)
