@@ -49,7 +49,6 @@ class CoreFacade:
     def home(self) -> HomeView:
         from core.jobs.records import list_runs
         from core.jobs.recover import reap
-
         from tui.next_step import next_step
 
         reap(self.workspace)
@@ -60,10 +59,11 @@ class CoreFacade:
 
     def watch(self, run_id: str, offset: int) -> RunNews:
         from core.workspace.events import read_events
+        from tui.curves import with_curves
 
         record = self._record(run_id)
         events, after = read_events(record.folder / "events.jsonl", offset)
-        return RunNews(view_of(record), tuple(events), after)
+        return RunNews(view_of(record), tuple(with_curves(self.workspace, events)), after)
 
     def init(self) -> Page:
         from core.recipe.starter import init_folder
@@ -81,7 +81,6 @@ class CoreFacade:
 
     def run(self, recipe: str) -> str:
         from core.jobs.submit import submit
-
         from core.recipe.load import load_recipe
 
         file = self.folder / recipe

@@ -65,9 +65,8 @@ class Story:
         if kind == "step_started":
             self.step, self.stretch = step, None
         elif kind == "progress":
-            self.stretch = Stretch(
-                str(event.get("what", "")), int(event["done"]), int(event["of"]), event.get("eta")
-            )
+            done, of = int(event.get("done", 0)), int(event.get("of", 0))
+            self.stretch = Stretch(str(event.get("what", "")), done, of, event.get("eta"))
         elif kind == "metric":
             self._take_metric(str(step), event)
         elif kind == "warning":
