@@ -116,6 +116,11 @@ class Deeds:
             except (TuneryError, OSError) as error:
                 sentence = str(error)
                 self._app.post_message(DeedDone(lambda: self._app.show_problem(sentence)))
+            except Exception as error:  # one broken action must not take the app away
+                from tui.crash import write_crash
+
+                told = write_crash(error)
+                self._app.post_message(DeedDone(lambda: self._app.show_problem(told)))
             else:
                 self._app.post_message(DeedDone(lambda: show(answer)))
 

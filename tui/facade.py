@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from tui.views import HomeView, Page, RunNews, RunView, ServerView
 from tui.words import seconds_of
@@ -151,14 +151,8 @@ def view_of(record: RunRecord) -> RunView:
         started=seconds_of(record.started),
         ended=seconds_of(record.ended),
         error=record.error,
-        steps=tuple(_step_state(step) for step in record.steps),
+        steps=tuple((step.step, step.state) for step in record.steps),
     )
-
-
-def _step_state(step: Any) -> tuple[str, str]:
-    if isinstance(step, dict):
-        return str(step["step"]), str(step["state"])
-    return str(step.step), str(step.state)
 
 
 def _short(path: Path) -> str:

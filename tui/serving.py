@@ -10,7 +10,6 @@ from tunery.errors import BadInput
 
 if TYPE_CHECKING:
     from core.jobs.records import RunRecord
-
     from serve.servers import ServerRecord
 
 
@@ -24,14 +23,14 @@ def running_servers(workspace: Workspace) -> tuple[ServerView, ...]:
 def start_for_run(workspace: Workspace, record: RunRecord, **changes: Any) -> ServerRecord:
     """Start a detached server for a run's export and wait until it is ready.
 
-    `changes` replace keys of the recipe's serve section. Returns the server that runs
-    for it already, if there is one.
+    `changes` replace keys of the recipe's serve section. Without any, the server that
+    runs for it already is returned, if there is one.
     """
     from core.jobs.outputs import export_to_serve, serve_section_of
     from serve.servers import start_server
 
     running = server_of_run(workspace, record)
-    if running:
+    if running and not changes:
         return running
     section = serve_section_of(record)
     section = type(section).model_validate({**section.model_dump(), **changes})
@@ -68,7 +67,6 @@ def stop_for_run(workspace: Workspace, record: RunRecord) -> int:
 def stop_by_name(workspace: Workspace, ref: str | None) -> list[ServerRecord]:
     """Stop the servers that `ref` names: a server's id, or a run. Without it, the only one that runs."""
     from core.jobs.records import find_run
-
     from serve.servers import list_servers, stop_server
 
     living = [record for record in list_servers(workspace.servers) if record.alive]

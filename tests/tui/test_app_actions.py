@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -339,3 +340,18 @@ async def test_a_quiet_app_draws_nothing(done: Any) -> None:
         finally:
             type(screen)._on_timer_update = original
         assert [widgets for widgets in drawn if widgets] == []
+
+
+async def test_a_mistake_of_ours_in_an_action_is_told_and_the_app_goes_on(
+    done: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TUNERY_HOME", str(tmp_path))
+    async with running(done) as (app, pilot):
+        done.problem = ZeroDivisionError("a mistake")
+        await pilot.press("e")
+        await on(pilot, app, PageScreen)
+        assert "something is wrong inside Tunery" in app.screen.page.text
+        done.problem = None
+        await pilot.press("escape", "n")
+        await on(pilot, app, RunScreen)
+    assert len(list((tmp_path / "crashes").iterdir())) == 1

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tui.cli.crash import redact
+from tui.crash import redact
 
 ROOT = Path(__file__).parents[2]
 HEAVY = ("textual", "torch", "transformers", "numpy", "pydantic", "chromadb", "rich", "tokenizers", "httpx")

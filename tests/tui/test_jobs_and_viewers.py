@@ -12,6 +12,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -240,3 +241,30 @@ def test_from_a_recipe_to_a_done_run_in_a_real_terminal(project: Project, tmux: 
     tmux.shows("tiny is ready", "✓ done")
     tmux.type("q")
     assert project.steps_seen() == list(range(1, STEPS_OF_TRAINING + 1))
+
+
+def test_a_crash_of_the_app_prints_one_sentence_and_no_values(project: Project) -> None:
+    script = project.folder / "broken.py"
+    script.write_text(
+        "import tui.facade\n"
+        "def broken(self):\n    secret_value = 'do not show me'\n    raise ZeroDivisionError('a mistake')\n"
+        "tui.facade.CoreFacade.home = broken\n"
+        "from tui.cli import main\nmain([])\n"
+    )
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(project.folder)
+        os.execvpe(sys.executable, [sys.executable, str(script)], project.env)  # noqa: S606
+    shown = b""
+    with suppress(OSError):  # a pty whose other side has gone reads as an error
+        while piece := os.read(terminal, 65536):
+            shown += piece
+    os.close(terminal)
+    _, status = os.waitpid(pid, 0)
+    assert os.waitstatus_to_exitcode(status) == 1
+    after = shown.rpartition(b"\x1b[?1049l")[2]
+    assert b"something is wrong inside Tunery (ZeroDivisionError: a mistake)" in after
+    assert b"do not show me" not in shown
+    assert b"Traceback" not in shown
+    (crash,) = (project.folder / "home" / "crashes").iterdir()
+    assert "do not show me" not in crash.read_text()

@@ -56,9 +56,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except TuneryError as error:
         sys.exit(_explain(error))
     except Exception as error:  # whatever it is, a person gets a sentence and the file to send us
-        from tui.cli.crash import write_crash
+        from tui.crash import write_crash
 
-        sys.exit(write_crash(error))
+        print(f"tunery: {write_crash(error)}", file=sys.stderr)  # noqa: T201
+        sys.exit(1)
 
 
 def _root() -> Any:

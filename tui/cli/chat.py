@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tui.cli.arguments import AsJson, RunRef
+from tui.cli.arguments import AsJson, RunRef, named_run
 from tui.cli.output import print_json_line, say
 from tunery.errors import TuneryError
 
@@ -30,14 +30,12 @@ def chat(
     max_tokens: Annotated[int | None, typer.Option(min=1, help="Longest answer in tokens.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    from core.jobs.records import find_run
-
     from core.workspace.home import find_workspace
     from serve.chat import Message
     from tui.talk import Manner, open_talker
 
     workspace = find_workspace()
-    record = find_run(workspace, run)
+    record = named_run(workspace, run)
     start = [Message("system", system)] if system else []
     with open_talker(workspace, record) as talker:
         if sys.stdin.isatty():

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tui.cli.arguments import AsJson, RunRef
+from tui.cli.arguments import AsJson, RunRef, named_run
 from tui.cli.listing import run_json
 from tui.cli.output import data, print_json, say
 
@@ -19,11 +19,10 @@ def stop(
     from core.jobs.attach import follow
     from core.jobs.control import request_stop
     from core.jobs.records import find_run
-
     from core.workspace.home import find_workspace
 
     workspace = find_workspace()
-    record = find_run(workspace, run)
+    record = named_run(workspace, run)
     request_stop(record)
     say(f"Asked {record.id} to stop; it writes a checkpoint first. `tunery resume {record.id}` goes on.")
     if wait:
@@ -36,11 +35,10 @@ def stop(
 def checkpoint(run: RunRef = None, as_json: AsJson = False) -> None:
     from core.jobs.control import request_checkpoint
     from core.jobs.records import find_run
-
     from core.workspace.home import find_workspace
 
     workspace = find_workspace()
-    record = find_run(workspace, run)
+    record = named_run(workspace, run)
     request_checkpoint(record)
     say(f"Asked {record.id} to write a checkpoint.")
     if as_json:
@@ -52,14 +50,13 @@ def resume(
     detach: Annotated[bool, typer.Option("--detach", help="Return at once.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    from core.jobs.records import find_run
-
     from core.jobs import control
+    from core.jobs.records import find_run
     from core.workspace.home import find_workspace
     from tui.cli.running import watch
 
     workspace = find_workspace()
-    before = find_run(workspace, run)
+    before = named_run(workspace, run)
     offset = _size_of(before.folder / "events.jsonl")
     record = control.resume(workspace, before) or find_run(workspace, before.id)
     if detach:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tui.cli.arguments import AsJson, RunRef
+from tui.cli.arguments import AsJson, RunRef, named_run
 from tui.cli.output import data, print_json, print_json_line, say, table
+
+if TYPE_CHECKING:
+    from core.jobs.records import RunRecord
 
 
 def runs(as_json: AsJson = False) -> None:
@@ -52,7 +55,7 @@ def logs(
     from core.workspace.home import find_workspace
     from tui.story import line_of
 
-    record = find_run(find_workspace(), run)
+    record = named_run(find_workspace(), run)
     if raw:
         _copy_raw_log(record)
         return
@@ -100,7 +103,7 @@ def actions(as_json: AsJson = False) -> None:
     data(table(("KEY", "ACTION", "COMMAND", "WHAT IT DOES"), rows))
 
 
-def run_json(record: Any) -> dict[str, Any]:
+def run_json(record: RunRecord) -> dict[str, Any]:
     """The object that `runs --json` lists and `run --json` ends with."""
     from dataclasses import asdict
 
@@ -116,11 +119,11 @@ def run_json(record: Any) -> dict[str, Any]:
         "error_class": record.error_class,
         "exit_code": record.exit_code,
         "folder": str(record.folder),
-        "steps": [dict(step) if isinstance(step, dict) else asdict(step) for step in record.steps],
+        "steps": [asdict(step) for step in record.steps],
     }
 
 
-def _copy_raw_log(record: Any) -> None:
+def _copy_raw_log(record: RunRecord) -> None:
     import shutil
     import sys
 

@@ -17,6 +17,10 @@ def open_app() -> None:
 
     app = TuneryApp(CoreFacade())
     app.run()
+    if app.crash:
+        from tui.crash import write_crash
+
+        say(f"tunery: {write_crash(app.crash)}")
     for line in app.farewell:
         say(line)
     if app.return_code:
@@ -31,7 +35,6 @@ def has_terminal() -> bool:
 def _print_status() -> None:
     from core.jobs.records import list_runs
     from core.jobs.recover import reap
-
     from core.workspace.home import find_workspace
     from tui.words import LIVE_STATES
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tui.cli.arguments import AsJson, RunRef
+from tui.cli.arguments import AsJson, RunRef, named_run
 from tui.cli.output import data, print_json
 from tunery.errors import BrokenIntegrity
 
@@ -54,8 +54,7 @@ def parity(run: RunRef = None, as_json: AsJson = False) -> None:
 
 
 def _run(ref: str | None) -> tuple[Workspace, RunRecord]:
-    from core.jobs.records import find_run
     from core.workspace.home import find_workspace
 
     workspace = find_workspace()
-    return workspace, find_run(workspace, ref)
+    return workspace, named_run(workspace, ref)

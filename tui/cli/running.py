@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tui.cli.arguments import AsJson, Overrides, RecipeFile, RunRef, recipe_path
+from tui.cli.arguments import AsJson, Overrides, RecipeFile, RunRef, named_run, recipe_path
 from tui.cli.listing import run_json
 from tui.cli.output import data, print_json_line, say
 
@@ -41,13 +41,12 @@ def run(
 
 
 def attach(run: RunRef = None, as_json: AsJson = False) -> None:
-    from core.jobs.records import find_run
     from core.jobs.recover import reap
     from core.workspace.home import find_workspace
 
     workspace = find_workspace()
     reap(workspace)
-    watch(find_run(workspace, run), as_json=as_json)
+    watch(named_run(workspace, run), as_json=as_json)
 
 
 def watch(record: RunRecord, *, as_json: bool, offset: int = 0) -> None:

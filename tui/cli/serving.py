@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tui.cli.arguments import AsJson, RunRef
+from tui.cli.arguments import AsJson, RunRef, named_run
 from tui.cli.output import data, print_json, say, table
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ def serve(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    from core.jobs.records import find_run
     from core.workspace.home import find_workspace
 
     workspace = find_workspace()
@@ -38,7 +37,7 @@ def serve(
         return
     asked = {"host": host, "port": port, "export": export}
     changes = {key: value for key, value in asked.items() if value is not None}
-    record = find_run(workspace, run)
+    record = named_run(workspace, run)
     if detach:
         _start(workspace, record, changes, as_json)
     else:

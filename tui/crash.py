@@ -21,8 +21,8 @@ _SECRETS = re.compile(
 )
 
 
-def write_crash(error: BaseException) -> int:
-    """Write the traceback, without values of variables, into the workspace; return exit code 1."""
+def write_crash(error: BaseException) -> str:
+    """Write the traceback, without values of variables, into the workspace; return a sentence for people."""
     text = redact("".join(traceback.format_exception(error)))
     header = f"tunery {__version__}, python {sys.version.split()[0]}, {' '.join(sys.argv[1:2])}\n\n"
     kind = type(error).__name__
@@ -33,12 +33,8 @@ def write_crash(error: BaseException) -> int:
         where = f"the details, with secrets removed, are in {path}"
     except OSError as problem:
         where = f"the details could not be written ({problem})"
-    print(  # noqa: T201
-        f"tunery: something is wrong inside Tunery ({kind}: {redact(str(error))[:200]}); {where}. "
-        "Running jobs are not touched.",
-        file=sys.stderr,
-    )
-    return 1
+    what = " ".join(redact(str(error)).split())[:200]
+    return f"something is wrong inside Tunery ({kind}: {what}); {where}. Running jobs are not touched."
 
 
 def redact(text: str) -> str:
