@@ -114,7 +114,7 @@ def _build(
     schedule = plan_schedule(stage, len(material.train))
     model = add_lora(_load_base(material, precision), stage, material.base_name)
     learning = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
-    # A checkpoint holds the weights and Adam's two moments; one more than are kept exists while it is written.
+    # Weights and Adam's two moments; while one is written there is one more than are kept.
     need_room(ctx.work, 4 * learning * (3 * (stage.keep_last + 1) + 3), f"the checkpoints of {ctx.step}")
     probe = torch.from_numpy(material.train[0].ids[:64].astype("int64")).unsqueeze(0)
     check_output_layer(model, probe)

@@ -128,3 +128,14 @@ def test_the_first_weights_depend_on_the_seed_alone(tiny_model_folder: Path) -> 
     assert torch.equal(first(3), first(3))
     assert not torch.equal(first(3), first(4))
     assert first(3).dtype is torch.float32
+
+
+@pytest.mark.slow
+def test_faster_layers_agree_with_the_real_models_own_in_bfloat16(starter_folder: Path) -> None:
+    model = add_lora(load_model(starter_folder, dtype="bfloat16"), TrainStage(), "starter")
+    loss, wanted = loss_and_gradients(model)
+    assert speed_up(model, IDS[:1])
+    fast_loss, got = loss_and_gradients(model)
+    assert fast_loss == pytest.approx(loss, rel=0.01)
+    ours, theirs = (torch.cat([part[name].flatten() for name in wanted]) for part in (got, wanted))
+    assert torch.nn.functional.cosine_similarity(ours, theirs, dim=0) > 0.99
