@@ -24,14 +24,14 @@ PIECE = 32
 class NumberParity:
     """Over `tokens` answer tokens of held-out rows.
 
-    `kl` is the mean of KL(reference || export) in nat, `top1` the share of tokens where
+    `kl` is the mean of KL(reference || export) in nat, `top1_agreement` the share of tokens where
     both have the same likeliest one, `row_kl` the mean KL of each row.
     """
 
     tokens: int
     rows: int
     kl: float
-    top1: float
+    top1_agreement: float
     perplexity: float
     reference_perplexity: float
     row_kl: tuple[float, ...]
@@ -65,7 +65,7 @@ def compare_numbers(gguf: Path, reference: RowsReference, on_row: Callable[[int,
         tokens=total.tokens,
         rows=rows,
         kl=max(0.0, total.kl / total.tokens),
-        top1=total.top1 / total.tokens,
+        top1_agreement=total.top1 / total.tokens,
         perplexity=math.exp(total.nats / total.tokens),
         reference_perplexity=math.exp(total.reference_nats / total.tokens),
         row_kl=tuple(row_kl),

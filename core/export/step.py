@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from core.export.certificate import PARITY_FILE, failure, judge, limits_of, make_certificate
+from core.export.certificate import PARITY_FILE, Output, failure, judge, limits_of, make_certificate
 from core.export.greedy import compare_greedy
 from core.export.numbers import compare_numbers
 from core.export.prompts import MeasuredRow, ParityPrompt, choose_prompts, choose_rows
@@ -33,7 +33,7 @@ from core.workspace.steps import StepContext, StepResult
 from serve.chat import ChatFormat
 from serve.model_folder import MANIFEST_FILE, OpenModel, open_model, read_model_manifest
 from tunery.errors import BrokenIntegrity, NotThere, Stopped
-from tunery.files import read_json, whole_folder, write_json_whole
+from tunery.files import read_json, remove_partials, whole_folder, write_json_whole
 from tunery.hashes import sha256_file, sha256_json
 
 # Rows and tokens of each on which merged and unmerged are compared.
@@ -48,6 +48,7 @@ def export(wish: Export, ctx: StepContext) -> StepResult:
     """
     base, dataset = ctx.inputs["base"], Dataset.open(ctx.inputs["dataset"])
     rows = choose_rows(dataset)
+    remove_partials(ctx.shared)
     merged = _merged(ctx, rows)
     half = _half(ctx, merged)
     prompts = _prompts(wish, base, dataset)
@@ -156,16 +157,21 @@ def _compare(
     rows: list[MeasuredRow],
     merged: OpenModel,
 ) -> dict[str, Any]:
+    """The certificate. Where other tokens go in, what comes out is not measured."""
     base, prompts = read_model_manifest(ctx.inputs["base"]), read_prompts(reference)
     with open_vocab(candidate.weights) as vocab:
         tokens = compare_tokens(base, candidate, vocab, prompts, rows)
-    greedy = compare_greedy(candidate, prompts, tokens.ends, _progress(ctx, "prompts compared"))
-    numbers = compare_numbers(
-        candidate.weights, read_rows_reference(reference), _progress(ctx, "rows compared")
-    )
-    checks = judge(limits_of(wish), tokens, greedy, numbers, [row.id for row in rows])
+    checks, output = list(tokens.checks), None
+    if all(check.ok for check in checks):
+        output = Output(
+            compare_greedy(candidate, prompts, tokens.ends, _progress(ctx, "prompts compared")),
+            compare_numbers(
+                candidate.weights, read_rows_reference(reference), _progress(ctx, "rows compared")
+            ),
+        )
+        checks += judge(limits_of(wish), output, [row.id for row in rows])
     merged_sha256 = sha256_json([merged.manifest.files[name] for name in merged.manifest.weights])
-    return make_certificate(wish, candidate, facts, checks, tokens, greedy, numbers, merged_sha256)
+    return make_certificate(wish, candidate, facts, checks, tokens, output, merged_sha256)
 
 
 def _keep(candidate: Path, ctx: StepContext) -> None:

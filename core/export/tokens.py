@@ -16,8 +16,9 @@ from core.export.checks import Check, check_all, check_equal
 from core.export.prompts import MeasuredRow
 from core.export.reference import PromptReference
 from core.models.llama_vocab import LlamaVocab
-from serve.chat import ChatFormat
+from serve.chat import ChatFormat, Rendered
 from serve.model_folder import ModelManifest, OpenModel
+from tunery.errors import BadInput
 from tunery.hashes import sha256_text
 
 
@@ -26,6 +27,7 @@ class TokenParity:
     """`mismatches` counts prompts whose ids differ anywhere, `ends` are llama.cpp's own stop tokens."""
 
     checks: tuple[Check, ...]
+    prompts: int
     mismatches: int
     stop_ids_equal: bool
     ends: frozenset[int]
@@ -41,10 +43,21 @@ def compare_tokens(
     """Check template, tokenizer, stop tokens, and the ids of every prompt and held-out row."""
     ends = vocab.ends()
     stops = _check_stops(base, exported, vocab, ends)
+    plain = [item for item in prompts if not item.prompt.look_alike]
+    alike = [item for item in prompts if item.prompt.look_alike]
+    rendered = {item.prompt.name: _rendered(exported.chat, item) for item in prompts}
     wrong = {
-        "renderer": _render_differences(exported.chat, prompts),
-        "apply_chat_template": _template_differences(prompts),
-        "GGUF tokenizer": _gguf_differences(exported.chat, vocab, prompts),
+        "ids of renderer": (prompts, _differences(prompts, _ids(rendered)), "prompts"),
+        "ids of apply_chat_template": (
+            plain,
+            _differences(plain, {item.prompt.name: list(item.hf_ids or ()) for item in plain}),
+            f"prompts ({len(alike)} more spell a control token and differ by design)",
+        ),
+        "ids of GGUF tokenizer": (
+            prompts,
+            _differences(plain, _gguf_ids(vocab, rendered)) | _text_differences(exported.chat, vocab, alike),
+            f"prompts ({len(alike)} of them as text alone)",
+        ),
     }
     checks = (
         _check_template(base, exported, vocab),
@@ -55,12 +68,12 @@ def compare_tokens(
         _check_bos(exported, prompts),
         check_all("training ids", len(rows), _row_differences(exported.chat, rows), what="held-out rows"),
         *(
-            check_all(f"ids of {place}", len(prompts), list(found.values()), what="prompts")
-            for place, found in wrong.items()
+            check_all(name, len(compared), list(found.values()), what=what)
+            for name, (compared, found, what) in wrong.items()
         ),
     )
-    mismatches = set().union(*(set(found) for found in wrong.values()))
-    return TokenParity(checks, len(mismatches), stops.ok, ends)
+    mismatches = {prompt for _, found, _ in wrong.values() for prompt in found}
+    return TokenParity(checks, len(prompts), len(mismatches), stops.ok, ends)
 
 
 def _check_template(base: ModelManifest, exported: OpenModel, vocab: LlamaVocab) -> Check:
@@ -110,7 +123,11 @@ def _row_differences(chat: ChatFormat, rows: Sequence[MeasuredRow]) -> list[str]
     """Rows whose ids or trained spans are not those that training saw."""
     wrong = []
     for row in rows:
-        rendered = chat.render(row.messages, add_generation_prompt=False)
+        try:
+            rendered = chat.render(row.messages, add_generation_prompt=False)
+        except BadInput as error:
+            wrong.append(f"row {row.id}: {error}")
+            continue
         trained = [position for start, end in rendered.assistant for position in range(start, end)]
         seen = row.tokens.ids.tolist()
         if rendered.ids != seen:
@@ -120,41 +137,40 @@ def _row_differences(chat: ChatFormat, rows: Sequence[MeasuredRow]) -> list[str]
     return wrong
 
 
-def _render_differences(chat: ChatFormat, prompts: Sequence[PromptReference]) -> dict[str, str]:
-    rendered = {
-        item.prompt.name: chat.render(item.prompt.messages, add_generation_prompt=True).ids
-        for item in prompts
-    }
-    return _differences(prompts, rendered)
+def _rendered(chat: ChatFormat, item: PromptReference) -> Rendered:
+    """A prompt by the exported folder; empty where its template refuses the messages."""
+    try:
+        return chat.render(item.prompt.messages, add_generation_prompt=True)
+    except BadInput:
+        return Rendered([], [], "")
 
 
-def _template_differences(prompts: Sequence[PromptReference]) -> dict[str, str]:
-    return _differences(
-        prompts, {item.prompt.name: list(item.hf_ids or ()) for item in prompts if not item.prompt.look_alike}
-    )
+def _ids(rendered: dict[str, Rendered]) -> dict[str, list[int]]:
+    return {name: prompt.ids for name, prompt in rendered.items()}
 
 
-def _gguf_differences(
+def _gguf_ids(vocab: LlamaVocab, rendered: dict[str, Rendered]) -> dict[str, list[int]]:
+    return {name: vocab.tokenize(prompt.text, control=True) for name, prompt in rendered.items()}
+
+
+def _text_differences(
     chat: ChatFormat, vocab: LlamaVocab, prompts: Sequence[PromptReference]
 ) -> dict[str, str]:
-    wrong, whole = {}, {}
+    """Prompts with a message whose ids as mere text differ between our tokenizer and the GGUF's."""
+    wrong = {}
     for item in prompts:
-        if not item.prompt.look_alike:
-            text = chat.render(item.prompt.messages, add_generation_prompt=True).text
-            whole[item.prompt.name] = vocab.tokenize(text, control=True)
-            continue
         for message in item.prompt.messages:
             ours, theirs = chat.encode_text(message.content), vocab.tokenize(message.content, control=False)
             if ours != theirs:
                 wrong[item.prompt.name] = f"{item.prompt.name}: {_first_difference(ours, theirs)}"
-    return wrong | _differences(prompts, whole)
+    return wrong
 
 
 def _differences(prompts: Sequence[PromptReference], found: dict[str, list[int]]) -> dict[str, str]:
     return {
         item.prompt.name: f"{item.prompt.name}: {_first_difference(item.prompt.ids, found[item.prompt.name])}"
         for item in prompts
-        if item.prompt.name in found and list(item.prompt.ids) != found[item.prompt.name]
+        if list(item.prompt.ids) != found[item.prompt.name]
     }
 
 

@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from core.models.converter import run_converter
+from core.models.gguf_header import TensorInfo, read_header
 from serve.model_folder import ModelManifest, read_model_manifest, write_model_manifest
-from tunery.errors import BrokenIntegrity, TuneryError
+from tunery.errors import TuneryError
 from tunery.files import need_room, whole_file
 
 FILE_TYPES = {"q8_0": "LLAMA_FTYPE_MOSTLY_Q8_0", "q4_k_m": "LLAMA_FTYPE_MOSTLY_Q4_K_M"}
@@ -57,7 +58,7 @@ class GgufFacts:
 
     `types` maps a tensor type to the number of weights stored in it. `bits_per_weight`
     counts the tensors' bytes only, without vocabulary and other metadata. `metadata`
-    holds the plain values whose keys begin with "general." or "tokenizer.", without the lists.
+    holds the plain values, without the lists.
     """
 
     metadata: dict[str, Any]
@@ -65,18 +66,14 @@ class GgufFacts:
     weights: int
     bits_per_weight: float
     types: dict[str, int]
-    tensors: dict[str, tuple[str, int]]
-
-    @property
-    def template(self) -> str | None:
-        return self.metadata.get("tokenizer.chat_template")
+    tensors: tuple[TensorInfo, ...]
 
     def fallbacks(self, quant: str) -> list[Fallback]:
         """Matrices that are not in a type which `quant` means for them, alike names together."""
         odd: Counter[tuple[str, str]] = Counter()
-        for name, (kind, dimensions) in self.tensors.items():
-            if dimensions > 1 and kind not in _MEANT[quant]:
-                odd[re.sub(r"\.\d+\.", ".*.", name), kind] += 1
+        for tensor in self.tensors:
+            if len(tensor.shape) > 1 and tensor.type not in _MEANT[quant]:
+                odd[re.sub(r"\.\d+\.", ".*.", tensor.name), tensor.type] += 1
         return [Fallback(tensor, kind, count) for (tensor, kind), count in sorted(odd.items())]
 
 
@@ -155,30 +152,19 @@ def describe_gguf(path: Path) -> GgufFacts:
 
     Raises BrokenIntegrity when the file is not GGUF or ends before its last tensor.
     """
-    from gguf import GGUFReader
-
-    size = path.stat().st_size
-    with open(path, "rb") as handle:
-        if handle.read(4) != b"GGUF":
-            raise BrokenIntegrity(f"{path} does not begin as a GGUF file does; make the export again")
-    try:
-        reader = GGUFReader(path)
-    except (ValueError, IndexError, KeyError, OverflowError) as error:
-        raise BrokenIntegrity(
-            f"{path} ends too early or is damaged ({size} bytes; {error}); make the export again"
-        ) from None
+    header = read_header(path)
     types: Counter[str] = Counter()
-    for tensor in reader.tensors:
-        types[tensor.tensor_type.name] += int(tensor.n_elements)
+    for tensor in header.tensors:
+        types[tensor.type] += tensor.weights
     weights = sum(types.values())
-    stored = sum(int(tensor.n_bytes) for tensor in reader.tensors)
+    stored = sum(tensor.size_bytes for tensor in header.tensors)
     return GgufFacts(
-        metadata=_plain_metadata(reader),
-        size_bytes=size,
+        metadata=header.metadata,
+        size_bytes=path.stat().st_size,
         weights=weights,
         bits_per_weight=8 * stored / weights if weights else 0.0,
         types=dict(types),
-        tensors={t.name: (t.tensor_type.name, sum(1 for n in t.shape if n > 1)) for t in reader.tensors},
+        tensors=header.tensors,
     )
 
 
@@ -200,14 +186,6 @@ def _same_file(source: Path, target: Path) -> None:
         os.link(source, target)
     except OSError:
         shutil.copyfile(source, target)
-
-
-def _plain_metadata(reader: Any) -> dict[str, Any]:
-    found = {}
-    for key, field in reader.fields.items():
-        if key.startswith(("general.", "tokenizer.")) and len(field.data) == 1:
-            found[key] = field.contents()
-    return found
 
 
 def _last_words(result: subprocess.CompletedProcess[str]) -> str:

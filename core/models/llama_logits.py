@@ -32,6 +32,12 @@ def engine_name() -> str:
     return f"llama-cpp-python {version('llama-cpp-python')}"
 
 
+def start_quietly() -> None:
+    """Start the library with its messages off. May be called again."""
+    llama_cpp.llama_log_set(_SILENT, ctypes.c_void_p(0))
+    llama_cpp.llama_backend_init()
+
+
 @contextmanager
 def open_logits(gguf: Path, *, context_length: int, threads: int | None = None) -> Iterator[LogitReader]:
     """Load a GGUF file for the time of the block. All cores by default.
@@ -39,8 +45,7 @@ def open_logits(gguf: Path, *, context_length: int, threads: int | None = None) 
     `context_length` is the longest row in tokens. Raises TuneryError when llama.cpp
     cannot load the file; check its hash before, since a damaged file may load.
     """
-    llama_cpp.llama_log_set(_SILENT, ctypes.c_void_p(0))
-    llama_cpp.llama_backend_init()
+    start_quietly()
     model = llama_cpp.llama_model_load_from_file(str(gguf).encode(), llama_cpp.llama_model_default_params())
     if model is None:
         raise TuneryError(f"llama.cpp cannot load {gguf}; make the export again")

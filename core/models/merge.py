@@ -12,7 +12,7 @@ from core.models.adapters import apply_adapters, list_adapters
 from core.models.gguf import copy_chat_files
 from core.models.load import load_model
 from serve.model_folder import read_model_manifest, write_model_manifest
-from tunery.errors import BrokenIntegrity
+from tunery.errors import BadInput, BrokenIntegrity
 from tunery.files import need_room, write_json_whole
 
 if TYPE_CHECKING:
@@ -65,8 +65,9 @@ def merge_adapters(
         )
     if not report.kl_to_unmerged <= MERGE_TOLERANCE:
         raise BrokenIntegrity(
-            f"merging the adapter in {trained} changes what the model says (KL {report.kl_to_unmerged:.2g} nat "
-            f"to the unmerged one, at most {MERGE_TOLERANCE:g} is rounding); train with other adapter settings"
+            f"merging the adapter in {trained} changes what the model says "
+            f"(KL {report.kl_to_unmerged:.2g} nat, rounding is below {MERGE_TOLERANCE:g}); "
+            "train with other adapter settings"
         )
     _save(merged, base, out)
     weights = tuple(sorted(path.name for path in out.glob("*.safetensors")))
@@ -88,7 +89,13 @@ def _wrap(model: Any, trained: Path) -> Any:
     *earlier, last = list_adapters(trained)
     for folder in earlier:
         model = apply_adapters(model, folder)
-    return PeftModel.from_pretrained(model, str(last), is_trainable=False, local_files_only=True).eval()
+    try:
+        return PeftModel.from_pretrained(model, str(last), is_trainable=False, local_files_only=True).eval()
+    except (RuntimeError, ValueError, KeyError):
+        # What peft says here is a page with a line for every layer.
+        raise BadInput(
+            f"the adapter in {last} does not fit the base model; use the base it was trained on"
+        ) from None
 
 
 def _logits(model: Any, probes: Sequence[Sequence[int]]) -> list[torch.Tensor]:

@@ -143,7 +143,7 @@ class Parity(Section):
         about="Share of prompts with equal greedy text; 0.95 for f16, not asked of quantized ones.",
     )
     max_kl: float | None = setting(
-        None, gt=0, about="Largest mean KL to the float32 reference; 0.002 f16, 0.02 q8_0, 0.5 q4_k_m."
+        None, gt=0, about="Largest mean KL to the float32 reference; 0.0005 f16, 0.01 q8_0, 0.2 q4_k_m."
     )
 
 
