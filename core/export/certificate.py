@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -97,13 +98,13 @@ def make_certificate(
                 "size_bytes": facts.size_bytes,
                 "bits_per_weight": facts.bits_per_weight,
                 "verdict": verdict,
-                **_figures(output),
+                **_plain(_figures(output)),
             }
         ],
         "verdict": verdict,
         "checks": [asdict(check) for check in checks],
         "limits": asdict(limits_of(wish)),
-        "divergences": [asdict(item) for item in output.greedy.divergences] if output else [],
+        "divergences": [_plain(asdict(item)) for item in output.greedy.divergences] if output else [],
         "hashes": {
             "template": exported.manifest.template_sha256,
             "tokenizer": files["tokenizer.json"],
@@ -122,6 +123,14 @@ def _figures(output: Output | None) -> dict[str, float | None]:
         "greedy_agreement_raw": output.greedy.raw if output else None,
         "tokens_per_second": output.greedy.tokens_per_second if output else None,
         **{name: getattr(output.numbers, name) if output else None for name in names},
+    }
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    """JSON has no infinity and no not-a-number; both become null."""
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in values.items()
     }
 
 

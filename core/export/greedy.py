@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -29,9 +30,10 @@ class Divergence:
     found: str
 
     def __str__(self) -> str:
+        lead = f"{self.gap:.3f} nat" if math.isfinite(self.gap) else "far"
         return (
             f"{self.prompt}, token {self.position + 1}: {self.found!r} instead of {self.wanted!r}, "
-            f"which the reference prefers by {self.gap:.3f} nat"
+            f"which the reference prefers by {lead}"
         )
 
 

@@ -24,7 +24,8 @@ PIECE = 32
 class NumberParity:
     """Over `tokens` answer tokens of held-out rows.
 
-    `kl` is the mean of KL(reference || export) in nat, `top1_agreement` the share of tokens where
+    `kl` is the mean of KL(reference || export) in nat (not a number when the export's
+    weights are not), `top1_agreement` the share of tokens where
     both have the same likeliest one, `row_kl` the mean KL of each row.
     """
 
@@ -64,10 +65,10 @@ def compare_numbers(gguf: Path, reference: RowsReference, on_row: Callable[[int,
     return NumberParity(
         tokens=total.tokens,
         rows=rows,
-        kl=max(0.0, total.kl / total.tokens),
+        kl=total.kl / total.tokens,
         top1_agreement=total.top1 / total.tokens,
-        perplexity=math.exp(total.nats / total.tokens),
-        reference_perplexity=math.exp(total.reference_nats / total.tokens),
+        perplexity=_exp(total.nats / total.tokens),
+        reference_perplexity=_exp(total.reference_nats / total.tokens),
         row_kl=tuple(row_kl),
     )
 
@@ -106,6 +107,13 @@ def _add(sums: _Sums, reference: Array, logits: Array) -> Array:
     sums.tokens += len(found)
     sums.kl += float((np.exp(wanted) * (wanted - found)).sum())
     return found
+
+
+def _exp(nats: float) -> float:
+    try:
+        return math.exp(nats)
+    except OverflowError:
+        return math.inf
 
 
 def _normalized(logits: Array) -> Array:

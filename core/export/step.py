@@ -32,7 +32,7 @@ from core.workspace.events import Log, Metric, Progress
 from core.workspace.steps import StepContext, StepResult
 from serve.chat import ChatFormat
 from serve.model_folder import MANIFEST_FILE, OpenModel, open_model, read_model_manifest
-from tunery.errors import BrokenIntegrity, NotThere, Stopped
+from tunery.errors import BadInput, BrokenIntegrity, NotThere, Stopped
 from tunery.files import read_json, remove_partials, whole_folder, write_json_whole
 from tunery.hashes import sha256_file, sha256_json
 
@@ -107,7 +107,13 @@ def _prompts(wish: Export, base: Path, dataset: Dataset) -> list[ParityPrompt]:
     added = read_json(base / "tokenizer.json")["added_tokens"]
     controls = [token["content"] for token in added if token["content"].strip()]
     longest = read_model_manifest(base).context_length - GREEDY_TOKENS - 1
-    return choose_prompts(dataset, chat, controls, count=wish.parity.prompts, longest=longest)
+    prompts = choose_prompts(dataset, chat, controls, count=wish.parity.prompts, longest=longest)
+    if not prompts:
+        raise BadInput(
+            f"no prompt leaves room for {GREEDY_TOKENS} tokens of answer in the context of {base.name}, "
+            "so the export cannot be compared; use a base model with a longer context"
+        )
+    return prompts
 
 
 def _reference(

@@ -124,7 +124,7 @@ def _mean_kl(ones: list[torch.Tensor], others: list[torch.Tensor]) -> float:
         p, q = one.double().log_softmax(-1), other.double().log_softmax(-1)
         total += float((p.exp() * (p - q)).sum())
         positions += len(one)
-    return max(0.0, total / positions)
+    return total / positions
 
 
 def _count_weights(base: Path) -> int:

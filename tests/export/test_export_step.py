@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import shutil
 import subprocess
 import sys
@@ -125,6 +126,21 @@ def test_weights_that_were_changed_are_named_with_figure_and_row(
     _expect_red(bench, made, tmp_path, "KL", "row", max_kl=1e-5, min_greedy_agreement=0.0)
 
 
+def test_weights_that_are_no_numbers_are_named_and_the_certificate_is_still_json(
+    bench: Bench, made: Path, tmp_path: Path
+) -> None:
+    gguf = made / "gguf-f16" / "model.gguf"
+    raw = bytearray(gguf.read_bytes())
+    raw[-256:] = b"\x00\x00\xc0\x7f" * 64
+    gguf.write_bytes(raw)
+    _seal(made / "gguf-f16")
+
+    certificate = _expect_red(bench, made, tmp_path, "KL", "nan", min_greedy_agreement=0.0)
+
+    assert certificate["subjects"][0]["kl"] is None
+    json.loads((tmp_path / "red" / "work" / "parity.json").read_text(), parse_constant=pytest.fail)
+
+
 def test_the_recipe_may_ask_for_equal_text_of_a_quantized_model(
     bench: Bench, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -181,6 +197,7 @@ def emit(event):
     if {say!r} in getattr(event, "text", getattr(event, "what", "")):
         os.kill(os.getpid(), signal.SIGKILL)
 import dataclasses
+import json
 context = dataclasses.replace(bench.context(root / "run"), emit=emit)
 context = dataclasses.replace(context, inputs={{k: Path(v) for k, v in bench.inputs.items()}})
 step.export(wish("f16"), context)
