@@ -1,9 +1,12 @@
-"""A run's report and parity certificate as pages of the app."""
+"""A run's report and parity certificate as pages of the app, at most 78 columns wide."""
 
 from __future__ import annotations
 
+import json
 import textwrap
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from core.workspace.home import Workspace
 from tui.views import Page
@@ -11,16 +14,27 @@ from tui.views import Page
 if TYPE_CHECKING:
     from core.jobs.records import RunRecord
 
-WIDTH_OF_SENTENCES = 76
-WIDTH_OF_TABLES = 120
+WIDTH = 76
+ANSWERS_SHOWN = 5
 
 
 def report_page(workspace: Workspace, record: RunRecord) -> Page:
-    """The comparison with the base model, with its worst and best rows. Raises NotThere without one."""
+    """The comparison with the base model, and the worst and the best answers. Raises NotThere without one."""
+    from core.evaluate.render import report_text
+    from core.evaluate.report import read_report
     from core.jobs.outputs import report_folder
 
-    text = (report_folder(workspace, record) / "report.md").read_text(encoding="utf-8")
-    return Page(f"Report of {record.name}", text, markdown=True)
+    folder = report_folder(workspace, record)
+    worst_first = sorted(_answers(folder / "rows.jsonl"), key=lambda answer: _tuned_score(answer))
+    count = min(ANSWERS_SHOWN, len(worst_first) // 2)
+    best_first = worst_first[::-1]
+    parts = [
+        report_text(read_report(folder)).rstrip(),
+        *_listed("The worst answers, by the tuned model's ROUGE-L", worst_first[:count]),
+        *_listed("The best answers", best_first[:count]),
+        f"`tunery report {record.id} --markdown` has the whole report.",
+    ]
+    return Page(f"Report of {record.name}", "\n\n".join(parts), table=True)
 
 
 def parity_page(workspace: Workspace, record: RunRecord) -> Page:
@@ -28,13 +42,37 @@ def parity_page(workspace: Workspace, record: RunRecord) -> Page:
     from core.export.render import parity_table
     from core.jobs.outputs import parity_certificates
 
-    text = _wrap_sentences(parity_table(parity_certificates(workspace, record)))
+    text = parity_table(parity_certificates(workspace, record))
     return Page(f"Parity of {record.name}", text, table=True)
 
 
-def _wrap_sentences(text: str) -> str:
-    """Lines that are longer than a table's row are sentences."""
+def _answers(rows: Path) -> Iterator[dict[str, Any]]:
+    for line in rows.read_text(encoding="utf-8").splitlines():
+        yield from json.loads(line)["answers"]
+
+
+def _tuned_score(answer: dict[str, Any]) -> float:
+    return float(answer["subjects"]["tuned"]["rouge_l"])
+
+
+def _listed(heading: str, answers: Sequence[dict[str, Any]]) -> list[str]:
+    return [f"{heading}\n{'-' * len(heading)}", *map(_side_by_side, answers)] if answers else []
+
+
+def _side_by_side(answer: dict[str, Any]) -> str:
+    """One question with the reference and what base and tuned said."""
+    said = [
+        ("asked", answer["prompt"][-1]["content"]),
+        ("reference", answer["reference"]),
+        ("base", answer["subjects"]["base"]["text"]),
+        (f"tuned {_tuned_score(answer):.2f}", answer["subjects"]["tuned"]["text"]),
+    ]
     return "\n".join(
-        textwrap.fill(line, WIDTH_OF_SENTENCES) if len(line) > WIDTH_OF_TABLES else line
-        for line in text.splitlines()
+        textwrap.fill(
+            " ".join(text.split()) or "(nothing)",
+            WIDTH,
+            initial_indent=f"{label:>10}  ",
+            subsequent_indent=" " * 12,
+        )
+        for label, text in said
     )

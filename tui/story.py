@@ -33,7 +33,7 @@ class Story:
 
     `series` maps a step and a metric to its points; a resumed step that repeats a
     position replaces what stood there. `latest` holds the newest value of each metric
-    of the step that reported last.
+    of the training that reported last.
     """
 
     step: str | None = None
@@ -77,6 +77,9 @@ class Story:
             self.stretch = None
 
     def _take_metric(self, step: str, event: Mapping[str, Any]) -> None:
+        # Only training has a curve; what other steps measure is in the log.
+        if not step.startswith("train"):
+            return
         at = int(event.get("at", 0))
         if self.metric_step != step:
             self.metric_step, self.latest = step, {}
@@ -93,7 +96,8 @@ class Story:
 
 def is_number_of_a_step(event: Mapping[str, Any]) -> bool:
     """Whether an event holds the numbers of one training step: for charts, too many for a log."""
-    return event.get("kind") == "metric" and "validation_loss" not in event.get("metrics", {})
+    training = event.get("kind") == "metric" and str(event.get("step")).startswith("train")
+    return training and "validation_loss" not in event.get("metrics", {})
 
 
 def line_of(event: Mapping[str, Any]) -> str | None:
@@ -115,7 +119,8 @@ def _sentence(event: Mapping[str, Any]) -> str | None:
         case "step_finished":
             return f"finished in {duration(event.get('seconds'))}"
         case "metric":
-            return f"at {event.get('at')}: {sentence(event.get('metrics', {}))}"
+            where = f"at {event.get('at')}: " if str(event.get("step")).startswith("train") else ""
+            return where + sentence(event.get("metrics", {}))
         case "log":
             return str(event.get("text", ""))
         case "warning":

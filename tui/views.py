@@ -91,9 +91,8 @@ class RunNews:
 
 @dataclass(frozen=True)
 class Page:
-    """A text to read: plain or Markdown. The lines of a `table` are not wrapped."""
+    """A plain text to read. The lines of a `table` are not wrapped."""
 
     title: str
     text: str
-    markdown: bool = False
     table: bool = False

@@ -16,6 +16,8 @@ STATE_SYMBOLS = {
     "done": "✓",
     "failed": "✗",
     "lost": "?",
+    "skipped": "✓",
+    "waiting": "·",
 }
 LIVE_STATES = frozenset({"queued", "starting", "running", "stopping"})
 RESUMABLE_STATES = frozenset({"stopped", "failed", "lost"})
@@ -65,8 +67,8 @@ def number(value: float | None) -> str:
     if value is None:
         return "-"
     size = abs(value)
-    if size == 0:
-        return "0"
+    if value == int(value) and (size == 0 or 10 <= size < 100_000):
+        return f"{value:,.0f}"
     if size < 0.001:
         return f"{value:.1e}"
     if size < 10:

@@ -63,7 +63,7 @@ class FakeFacade:
 
     def report(self, run_id: str) -> Page:
         self._do("report", run_id)
-        return Page("Report", "# Report\n\nTuned is better.", markdown=True)
+        return Page("Report", "Tuned is better.")
 
     def parity(self, run_id: str) -> Page:
         self._do("parity", run_id)

@@ -322,26 +322,6 @@ async def test_both_screens_survive_any_size(live: Any, size: tuple[int, int]) -
         await pilot.pause()
 
 
-async def test_a_quiet_app_draws_nothing(done: Any) -> None:
-    async with running(done) as (app, pilot):
-        screen = await open_newest(pilot, app)
-        await pilot.pause(1.2)
-        drawn = []
-        original = type(screen)._on_timer_update
-
-        def counting(self: Any) -> None:
-            if self._dirty_widgets or self._repaint_required:
-                drawn.append(list(self._dirty_widgets))
-            original(self)
-
-        type(screen)._on_timer_update = counting
-        try:
-            await pilot.pause(2.5)
-        finally:
-            type(screen)._on_timer_update = original
-        assert [widgets for widgets in drawn if widgets] == []
-
-
 async def test_a_mistake_of_ours_in_an_action_is_told_and_the_app_goes_on(
     done: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
+import select
 import shutil
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -170,12 +174,44 @@ def test_a_viewer_killed_with_9_changes_nothing_for_the_job(project: Project) ->
     assert project.steps_seen() == list(range(1, STEPS_OF_TRAINING + 1))
 
 
-def test_a_dropped_terminal_ends_the_app_and_not_the_job(project: Project) -> None:
-    project.tunery("run", ".", "--detach")
+def open_app(project: Project) -> tuple[int, int]:
+    """The app in a pty of its own: its pid, and our side of the pty."""
     pid, terminal = pty.fork()
     if pid == 0:
         os.chdir(project.folder)
         os.execvpe(sys.executable, [sys.executable, "-m", "tui.cli"], project.env)  # noqa: S606
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    return pid, terminal
+
+
+def drawn_within(terminal: int, seconds: float) -> bytes:
+    drawn, deadline = b"", time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if select.select([terminal], [], [], 0.1)[0]:
+            drawn += os.read(terminal, 65536)
+    return drawn
+
+
+def test_an_app_with_nothing_new_to_show_writes_nothing(project: Project) -> None:
+    project.tunery("run", ".", TINY_PAUSE="0")
+    pid, terminal = open_app(project)
+    try:
+        for key, shown in ((b"", b"is ready"), (b"o", b"Numbers")):
+            os.write(terminal, key)
+            drawn = b""
+            while shown not in drawn:
+                drawn += os.read(terminal, 65536)
+            wait_until(lambda: not drawn_within(terminal, 1.0))
+            assert drawn_within(terminal, 3.0) == b""
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        os.close(terminal)
+
+
+def test_a_dropped_terminal_ends_the_app_and_not_the_job(project: Project) -> None:
+    project.tunery("run", ".", "--detach", TINY_PAUSE="1.5")
+    pid, terminal = open_app(project)
     drawn = b""
     while b"Watch it" not in drawn:
         drawn += os.read(terminal, 65536)

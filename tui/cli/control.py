@@ -51,14 +51,13 @@ def resume(
     as_json: AsJson = False,
 ) -> None:
     from core.jobs import control
-    from core.jobs.records import find_run
     from core.workspace.home import find_workspace
     from tui.cli.running import watch
 
     workspace = find_workspace()
     before = named_run(workspace, run)
     offset = _size_of(before.folder / "events.jsonl")
-    record = control.resume(workspace, before) or find_run(workspace, before.id)
+    record = control.resume(workspace, before)
     if detach:
         say(f"{record.id} goes on; `tunery attach {record.id}` watches it.")
         print_json(run_json(record)) if as_json else data(record.id)

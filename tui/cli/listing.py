@@ -17,7 +17,7 @@ def runs(as_json: AsJson = False) -> None:
     from core.jobs.records import list_runs
     from core.jobs.recover import reap
     from core.workspace.home import find_workspace
-    from tui.words import first_line, percent, took, when
+    from tui.words import LIVE_STATES, first_line, percent, took, when
 
     workspace = find_workspace()
     reap(workspace)
@@ -34,7 +34,7 @@ def runs(as_json: AsJson = False) -> None:
             record.name,
             record.state,
             record.step or "-",
-            percent(record.progress),
+            percent(record.progress) if record.state in LIVE_STATES else "",
             when(record.started),
             took(record.started, record.ended),
             first_line(record.error, 60),

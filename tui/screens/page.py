@@ -26,12 +26,6 @@ class PageScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         yield TopBar(self.page.title, "esc goes back")
         with ScrollableContainer(id="page"):
-            if self.page.markdown:
-                from textual.widgets import Markdown
-
-                yield Markdown(self.page.text, open_links=False)
-            else:
-                yield Static(
-                    self.page.text, id="text", classes="-table" if self.page.table else "", markup=False
-                )
+            classes = "-table" if self.page.table else ""
+            yield Static(self.page.text, id="text", classes=classes, markup=False)
         yield Footer(compact=True, show_command_palette=False)

@@ -14,7 +14,15 @@ from tui.words import STATE_SYMBOLS
 class StepLine(Static):
     """Shows steps in order, each with a symbol and a colour for its state."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._shown: tuple[tuple[str, str], ...] = ()
+
     def show(self, steps: Sequence[tuple[str, str]]) -> None:
+        """Draws only when a state changed."""
+        if tuple(steps) == self._shown:
+            return
+        self._shown = tuple(steps)
         text = Text(no_wrap=True, overflow="ellipsis")
         for position, (step, state) in enumerate(steps):
             colour = self.app.theme_variables.get(STATE_COLOURS.get(state, "$foreground")[1:], "")

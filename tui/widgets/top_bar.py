@@ -21,6 +21,9 @@ class TopBar(Horizontal):
         yield Static(self._status, id="status")
 
     def show(self, title: str, status: str) -> None:
-        """`title` is plain text; `status` may carry markup for colours."""
+        """`title` is plain text; `status` may carry markup for colours. Draws only what changed."""
+        if (title, status) == (self._title, self._status):
+            return
+        self._title, self._status = title, status
         self.query_one("#title", Static).update(title)
         self.query_one("#status", Static).update(status)
