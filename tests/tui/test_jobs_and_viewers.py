@@ -26,12 +26,13 @@ import pytest
 ROOT = Path(__file__).parents[2]
 TABLES = ROOT / "tests" / "jobs" / "tables"
 STEPS_OF_TRAINING = 12
+HELD_AT = 4
 PATIENCE = 90.0
 
 
 @dataclass
 class Project:
-    """A folder with a recipe whose steps take milliseconds, or `pause` seconds each while training."""
+    """A folder with a recipe whose steps take milliseconds; training waits at step 4 for `let_go`."""
 
     folder: Path
     env: dict[str, str]
@@ -52,6 +53,20 @@ class Project:
         out, err = process.communicate(timeout=PATIENCE)
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
+    def let_go(self) -> None:
+        (self.folder / "gate").touch()
+
+    def until_held(self) -> None:
+        wait_until(lambda: self.steps_seen() == list(range(1, HELD_AT + 1)))
+
+    def assert_untouched(self) -> None:
+        """The run is still at work, and once it is let go it does every step that is left, once."""
+        assert self.runs()[0]["state"] == "running"
+        self.until_held()
+        self.let_go()
+        assert self.tunery("attach").returncode == 0
+        assert self.steps_seen() == list(range(1, STEPS_OF_TRAINING + 1))
+
     def runs(self) -> list[dict[str, Any]]:
         return json.loads(self.tunery("runs", "--json").stdout)
 
@@ -60,10 +75,6 @@ class Project:
         files = sorted((self.folder / "home" / "runs").glob("*/events.jsonl"))
         lines = [json.loads(line) for line in files[-1].read_text().splitlines()] if files else []
         return [line["at"] for line in lines if line["kind"] == "metric"]
-
-    def finish(self) -> dict[str, Any]:
-        self.tunery("attach")
-        return self.runs()[0]
 
 
 @pytest.fixture
@@ -80,7 +91,7 @@ def project(tmp_path: Path) -> Iterator[Project]:
         "PYTHONPATH": f"{ROOT}:{TABLES}",
         "TUNERY_HOME": str(folder / "home"),
         "TUNERY_STEP_TABLE": "tiny_table:TABLE",
-        "TINY_PAUSE": "0.25",
+        "TINY_HOLD": f"{HELD_AT}:{folder / 'gate'}",
         "TERM": "xterm-256color",
     }
     project = Project(folder, env)
@@ -99,7 +110,8 @@ def wait_until(true: Callable[[], Any]) -> Any:
 
 
 def test_run_as_json_streams_events_and_ends_with_the_run(project: Project) -> None:
-    done = project.tunery("run", ".", "--json", TINY_PAUSE="0")
+    project.let_go()
+    done = project.tunery("run", ".", "--json")
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert done.returncode == 0, done.stderr
     assert lines[-2]["kind"] == "done"
@@ -111,7 +123,8 @@ def test_run_as_json_streams_events_and_ends_with_the_run(project: Project) -> N
 
 
 def test_without_a_terminal_the_talk_is_plain_lines_and_stdout_is_the_result(project: Project) -> None:
-    done = project.tunery("run", "recipe.yaml", TINY_PAUSE="0")
+    project.let_go()
+    done = project.tunery("run", "recipe.yaml")
     run = project.runs()[0]
     assert done.stdout == f"{run['id']} done\n"
     assert "train[0]: started" in done.stderr
@@ -123,13 +136,14 @@ def test_detach_prints_the_id_and_the_job_goes_on_by_itself(project: Project) ->
     assert started.returncode == 0
     run_id = started.stdout.strip()
     assert f"tunery attach {run_id}" in started.stderr
+    project.let_go()
     watched = project.tunery("attach", run_id[:-1])
     assert (watched.returncode, watched.stdout) == (0, f"{run_id} done\n")
 
 
 @pytest.mark.parametrize(("how", "code"), [("bad-input", 2), ("mistake", 1)])
 def test_a_run_that_fails_gives_its_code_and_its_sentence(project: Project, how: str, code: int) -> None:
-    done = project.tunery("run", ".", TINY_PAUSE="0", TINY_TRAIN=how)
+    done = project.tunery("run", ".", TINY_TRAIN=how)
     assert done.returncode == code
     assert "tunery resume" in done.stderr
     assert "Traceback" not in done.stderr
@@ -137,17 +151,19 @@ def test_a_run_that_fails_gives_its_code_and_its_sentence(project: Project, how:
 
 
 def test_until_ends_after_that_step(project: Project) -> None:
-    done = project.tunery("run", ".", "--until", "train[0]", TINY_PAUSE="0")
+    project.let_go()
+    done = project.tunery("run", ".", "--until", "train[0]")
     assert done.returncode == 0
     assert [step["step"] for step in project.runs()[0]["steps"]] == ["prepare", "train[0]"]
 
 
 def test_a_stopped_run_is_resumed_where_it_was(project: Project) -> None:
     run_id = project.tunery("run", ".", "--detach").stdout.strip()
-    wait_until(lambda: len(project.steps_seen()) >= 2)
+    project.until_held()
     stopped = project.tunery("stop", run_id, "--wait", "--json")
     assert json.loads(stopped.stdout)["state"] == "stopped"
     assert project.tunery("checkpoint", run_id).returncode == 2
+    project.let_go()
     resumed = project.tunery("resume", run_id)
     assert (resumed.returncode, resumed.stdout) == (0, f"{run_id} done\n")
     assert sorted(set(project.steps_seen())) == list(range(1, STEPS_OF_TRAINING + 1))
@@ -155,23 +171,21 @@ def test_a_stopped_run_is_resumed_where_it_was(project: Project) -> None:
 
 def test_ctrl_c_leaves_the_job_running_and_says_so(project: Project) -> None:
     viewer = project.start("run", ".")
-    wait_until(lambda: len(project.steps_seen()) >= 2)
+    project.until_held()
     viewer.send_signal(signal.SIGINT)
     _, said = viewer.communicate(timeout=PATIENCE)
     assert viewer.returncode == 130
     assert "tunery attach" in said and "tunery stop" in said
-    assert project.finish()["state"] == "done"
-    assert project.steps_seen() == list(range(1, STEPS_OF_TRAINING + 1))
+    project.assert_untouched()
 
 
 def test_a_viewer_killed_with_9_changes_nothing_for_the_job(project: Project) -> None:
     project.tunery("run", ".", "--detach")
     viewer = project.start("attach")
-    wait_until(lambda: len(project.steps_seen()) >= 2)
+    project.until_held()
     viewer.kill()
     viewer.communicate()
-    assert project.finish()["state"] == "done"
-    assert project.steps_seen() == list(range(1, STEPS_OF_TRAINING + 1))
+    project.assert_untouched()
 
 
 def open_app(project: Project) -> tuple[int, int]:
@@ -193,7 +207,8 @@ def drawn_within(terminal: int, seconds: float) -> bytes:
 
 
 def test_an_app_with_nothing_new_to_show_writes_nothing(project: Project) -> None:
-    project.tunery("run", ".", TINY_PAUSE="0")
+    project.let_go()
+    project.tunery("run", ".")
     pid, terminal = open_app(project)
     try:
         for key, shown in ((b"", b"is ready"), (b"o", b"Numbers")):
@@ -210,17 +225,14 @@ def test_an_app_with_nothing_new_to_show_writes_nothing(project: Project) -> Non
 
 
 def test_a_dropped_terminal_ends_the_app_and_not_the_job(project: Project) -> None:
-    project.tunery("run", ".", "--detach", TINY_PAUSE="1.5")
+    project.tunery("run", ".", "--detach")
     pid, terminal = open_app(project)
     drawn = b""
     while b"Watch it" not in drawn:
         drawn += os.read(terminal, 65536)
-    seen = len(project.steps_seen())
     os.close(terminal)
     os.waitpid(pid, 0)
-    wait_until(lambda: len(project.steps_seen()) > seen)
-    assert project.finish()["state"] == "done"
-    assert project.steps_seen() == list(range(1, STEPS_OF_TRAINING + 1))
+    project.assert_untouched()
 
 
 class Tmux:
@@ -266,13 +278,13 @@ def test_from_a_recipe_to_a_done_run_in_a_real_terminal(project: Project, tmux: 
     tmux.shows("● running", "train[0]", "Loss", "Numbers", "Log", "s Stop")
     tmux.type("q")
     tmux.shows("goes on (", "tunery attach")
-    at = max(project.steps_seen(), default=0)
 
     tmux.type(f"clear; {sys.executable} -m tui.cli", "Enter")
     tmux.shows("tiny is running", "Watch it")
     tmux.type("Enter")
-    wait_until(lambda: max(project.steps_seen(), default=0) > at)
-    tmux.shows("✓ done", "e Report", "12")
+    tmux.shows("4 of 12 steps")
+    project.let_go()
+    tmux.shows("✓ done", "e Report")
     tmux.type("Escape")
     tmux.shows("tiny is ready", "✓ done")
     tmux.type("q")
