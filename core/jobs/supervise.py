@@ -175,11 +175,12 @@ class Supervisor:
     def _explain(self, step: str, words: str, code: int, asked: bool) -> None:
         """Raise what a child's end without a result means."""
         trouble = take_trouble(self.folder, step)
-        if asked and (trouble is None or trouble.error_class == Stopped.__name__):
-            raise Stopped(trouble.error if trouble else f"stopped in {words}")
-        if trouble is not None:
-            raise StepFailed(trouble)
-        raise StepFailed(_sudden_end(words, code))
+        if trouble is None and asked:
+            raise Stopped(f"stopped in {words}")
+        # The step reads the stop file itself and may have heard before this process did.
+        if trouble is not None and trouble.error_class == Stopped.__name__:
+            raise Stopped(trouble.error)
+        raise StepFailed(trouble or _sudden_end(words, code))
 
 
 def _sudden_end(words: str, code: int) -> Trouble:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from core.jobs.heart import Heart
 from core.jobs.recover import reap
-from core.jobs.status import RunLock, Status, read_status, this_process
+from core.jobs.status import RunLock, Status, read_status, this_process, write_status
 from core.jobs.supervise import StepFailed, Supervisor
 from core.jobs.turn import wait_for_turn
 from core.pipeline.child import WORK
@@ -33,31 +33,34 @@ from core.workspace.home import Workspace
 from tunery.errors import Stopped, TuneryError
 from tunery.files import remove_partials
 
-LOCK_PATIENCE = 10.0
+# Long enough for a viewer that looks whether the lock is free.
+LOCK_PATIENCE = 2.0
 
 
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="core.jobs.worker")
     parser.add_argument("run", type=Path)
-    parser.add_argument("--ready", type=int, help="descriptor that is told when the run's lock is held")
+    parser.add_argument("--ready", type=int, help="descriptor to write to once the status names this process")
     chosen = parser.parse_args(arguments)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     asked: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: asked.append(number))
     folder: Path = chosen.run.resolve()
+    workspace = Workspace(folder.parent.parent)
     lock = RunLock(folder)
-    taken = lock.take(LOCK_PATIENCE)
+    status = read_status(folder) if lock.take(LOCK_PATIENCE) else None
+    if status is not None and status.state == "queued":
+        status = replace(status, **this_process())
+        write_status(folder, status)
     if chosen.ready is not None:
         with contextlib.suppress(BrokenPipeError):
             os.write(chosen.ready, b"1")
         os.close(chosen.ready)
-    if not taken or lock.descriptor is None:
+    if status is None or lock.descriptor is None:
         return 0  # Another worker has this run.
-    workspace = Workspace(folder.parent.parent)
-    status = read_status(folder)
     if status.state == "queued":
         _clear_up(workspace, folder)
-        with Heart(workspace, folder, replace(status, **this_process())) as heart:
+        with Heart(workspace, folder, status) as heart:
             _do(heart, lock.descriptor, lambda: bool(asked) or (folder / "control" / "stop").exists())
     lock.release()
     reap(workspace)
@@ -68,7 +71,6 @@ def _do(heart: Heart, run_lock: int, stop_wanted: Callable[[], bool]) -> None:
     """The run from the queue to its end; whatever happens is in the status afterwards."""
     log = EventLog(heart.folder / "events.jsonl")
     try:
-        heart.change(lambda status: status)
         device_lock = wait_for_turn(heart, log, stop_wanted)
         try:
             heart.change(lambda status: status.into("starting", started=status.started or time.time()))

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,10 @@ from core.jobs.submit import submit
 from core.recipe.recipe import Recipe
 from core.workspace.events import read_events
 from core.workspace.home import Workspace
+from tunery.errors import TuneryError
 
 TABLES = Path(__file__).parent / "tables"
-PATIENCE = 60.0
+PATIENCE = 90.0
 
 
 @dataclass
@@ -39,8 +41,7 @@ class Bench:
                 "name": "tiny",
                 "model": {"base": "base"},
                 "data": {"sources": [{"path": "rows.jsonl"}]},
-                "train": [{"epochs": 1}],
-                "export": [{"quant": "f16"}, {"quant": "q8_0"}],
+                "export": [{"quant": "f16"}],
                 **changes,
             }
         )
@@ -50,7 +51,7 @@ class Bench:
 
     def finish(self, record: RunRecord) -> RunRecord:
         """Wait until the run has ended and its worker is gone."""
-        wait_until(lambda: read_record(record.folder).over and not is_alive(record.folder))
+        self.wait_until(lambda: read_record(record.folder).over and not is_alive(record.folder))
         return read_record(record.folder)
 
     def run(self, until: str | None = None, **changes: Any) -> RunRecord:
@@ -60,59 +61,88 @@ class Bench:
         events, _ = read_events(record.folder / "events.jsonl")
         return [event for event in events if kind is None or event["kind"] == kind]
 
-    def until_event(self, record: RunRecord, wanted: Callable[[dict[str, Any]], bool], offset: int = 0) -> None:
-        for event in follow(record, offset, poll=0.01):
-            if wanted(event):
-                return
+    def submit_held(self, at: int, **changes: Any) -> RunRecord:
+        """A run that has done so many steps of its training and waits there for `let_go`."""
+        os.environ["TINY_HOLD"] = f"{at}:{self.folder / 'gate'}"
+        record = self.submit("train", **changes)
+        del os.environ["TINY_HOLD"]
+        for event in follow(record, poll=0.01):
+            if event["kind"] == "metric" and event["at"] == at:
+                return read_record(record.folder)
         raise AssertionError(f"the run ended before: {(record.folder / 'log.txt').read_text()}")
+
+    def let_go(self) -> None:
+        (self.folder / "gate").touch()
 
     def weights(self, record: RunRecord, step: str = "train[0]") -> str:
         found = [item.artifact for item in record.steps if item.step == step]
         return (self.workspace.artifacts / str(found[0]) / "weights.txt").read_text()
 
+    def kill_worker(self, record: RunRecord) -> None:
+        """kill -9, and wait until nothing of the run is left."""
+        pid = read_status(record.folder).pid
+        assert pid
+        os.kill(pid, signal.SIGKILL)
+        self.wait_until(lambda: not is_alive(record.folder))
 
-def wait_until(true: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not true():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.01)
+    def child_of(self, record: RunRecord) -> int:
+        """The pid of the step that is at work."""
+        pid = read_status(record.folder).pid
+        children = Path(f"/proc/{pid}/task/{pid}/children")
+        self.wait_until(lambda: children.read_text().split())
+        return int(children.read_text().split()[0])
+
+    def wait_until(self, true: Callable[[], Any]) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not true():
+            assert time.monotonic() < deadline, "waited too long"
+            time.sleep(0.02)
+
+    def kill_what_is_left(self) -> None:
+        for record in list_runs(self.workspace):
+            with suppress(OSError, TuneryError):
+                status = read_status(record.folder)
+                if status.pid and is_same_process(status):
+                    os.kill(status.pid, signal.SIGKILL)
 
 
-def kill_worker(record: RunRecord) -> None:
-    """kill -9, and wait until nothing of the run is left."""
-    pid = read_status(record.folder).pid
-    assert pid
-    os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: not is_alive(record.folder))
-
-
-def child_of(record: RunRecord) -> int:
-    """The pid of the step that is at work."""
-    pid = read_status(record.folder).pid
-    children: list[int] = []
-
-    def look() -> bool:
-        children[:] = [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-        return bool(children)
-
-    wait_until(look)
-    return children[0]
+def make_bench(folder: Path, workspace: Workspace) -> Bench:
+    (folder / "base").mkdir(parents=True)
+    (folder / "base" / "model.json").write_text(json.dumps({"name": "base", "files": {"w": "1"}}))
+    (folder / "rows.jsonl").write_text("one\ntwo\nthree\n")
+    return Bench(folder, workspace)
 
 
 @pytest.fixture
 def bench(tmp_path: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    use_tiny_steps(monkeypatch)
+    bench = make_bench(tmp_path / "project", workspace)
+    yield bench
+    bench.kill_what_is_left()
+
+
+def use_tiny_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(TABLES)
     monkeypatch.setenv("PYTHONPATH", str(TABLES))
     monkeypatch.setenv("TUNERY_STEP_TABLE", "tiny_table:TABLE")
     for name in [name for name in os.environ if name.startswith("TINY_")]:
         monkeypatch.delenv(name)
-    folder = tmp_path / "project"
-    (folder / "base").mkdir(parents=True)
-    (folder / "base" / "model.json").write_text(json.dumps({"name": "base", "files": {"w": "1"}}))
-    (folder / "rows.jsonl").write_text("one\ntwo\nthree\n")
-    yield Bench(folder, workspace)
-    for record in list_runs(workspace):
-        status = read_status(record.folder)
-        if status.pid and is_same_process(status):
-            with suppress(ProcessLookupError):
-                os.kill(status.pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def benches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Bench]]:
+    """Any number of benches, each with a workspace of its own, whose processes count and obey `kill-at`."""
+    use_tiny_steps(monkeypatch)
+    killer = Path(__file__).parent / "killer"
+    monkeypatch.setenv("PYTHONPATH", f"{TABLES}:{killer}")
+    made: list[Bench] = []
+    numbers = count()
+
+    def make() -> Bench:
+        folder = tmp_path / f"place-{next(numbers)}"
+        made.append(make_bench(folder / "project", Workspace(folder / "home")))
+        return made[-1]
+
+    yield make
+    for bench in made:
+        bench.kill_what_is_left()

@@ -7,9 +7,9 @@ or reordered anything ends with other weights. Environment variables make it slo
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,7 +20,7 @@ from core.workspace.events import Metric, Progress, RunResumed, Sample
 from core.workspace.home import Workspace
 from core.workspace.steps import StepContext, StepResult
 from tunery.errors import BadInput, BrokenIntegrity, NotThere, Stopped
-from tunery.files import read_json, whole_folder, write_json_whole
+from tunery.files import read_json, whole_folder, write_json_whole, write_text_whole
 
 STEPS_OF_TRAINING = 12
 SAVE_EVERY = 3
@@ -47,6 +47,9 @@ def prepare(section: Section, ctx: StepContext) -> StepResult:
         rows += text.splitlines()
     if os.environ.get("TINY_PREPARE") == "change-data":
         (ctx.recipe_folder / section["data"]["sources"][0]["path"]).write_text("other\n")
+    if os.environ.get("TINY_PREPARE") == "stop-later":
+        (ctx.work.parent.parent / "control").mkdir()
+        (ctx.work.parent.parent / "control" / "stop").touch()
     (ctx.out / "rows.txt").write_text("\n".join(rows))
     ctx.emit(Progress(what="rows", done=len(rows), of=len(rows)))
     return StepResult({"rows": float(len(rows))})
@@ -56,8 +59,12 @@ def train(section: Section, ctx: StepContext) -> StepResult:
     misbehave(os.environ.get("TINY_TRAIN", ""))
     rows = (ctx.inputs["dataset"] / "rows.txt").read_text().splitlines()
     previous = ctx.inputs.get("model")
-    start = (previous / "weights.txt").read_text() if previous else json.dumps(read_json(ctx.inputs["base"] / "model.json"))
-    state = {"at": 0, "weights": start}
+    start = (
+        (previous / "weights.txt").read_text()
+        if previous
+        else json.dumps(read_json(ctx.inputs["base"] / "model.json"))
+    )
+    state = {"at": 0, "weights": start.read_text()}
     if (ctx.work / "checkpoint.json").is_file():
         state = read_json(ctx.work / "checkpoint.json")
         ctx.emit(RunResumed(at=state["at"]))
@@ -66,11 +73,10 @@ def train(section: Section, ctx: StepContext) -> StepResult:
         state = {"at": at, "weights": hashlib.sha256(text.encode()).hexdigest()}
         ctx.emit(Metric(at=at, metrics={"loss": 1.0 / at}))
         ctx.emit(Progress(what="steps", done=at, of=STEPS_OF_TRAINING))
-        time.sleep(float(os.environ.get("TINY_PAUSE", "0")))
-        stop = ctx.stop_requested() and os.environ.get("TINY_TRAIN") != "deaf"
-        if stop or ctx.checkpoint_requested() or at % SAVE_EVERY == 0:
+        hold(at, ctx)
+        if listens(ctx) or ctx.checkpoint_requested() or at % SAVE_EVERY == 0:
             write_json_whole(ctx.work / "checkpoint.json", state)
-        if stop:
+        if listens(ctx):
             raise Stopped(f"stopped at step {at}")
     (ctx.out / "weights.txt").write_text(state["weights"])
     return StepResult({"loss": 1.0 / STEPS_OF_TRAINING}, {"steps": STEPS_OF_TRAINING})
@@ -95,6 +101,19 @@ def evaluate(section: Section, ctx: StepContext) -> StepResult:
     return StepResult({"rouge_l": 0.5})
 
 
+def hold(at: int, ctx: StepContext) -> None:
+    """At the step that TINY_HOLD names, as in "4:/a/file", wait until that file is there."""
+    step, _, gate = os.environ.get("TINY_HOLD", "0:").partition(":")
+    while at == int(step) and not Path(gate).exists() and not listens(ctx):
+        if ctx.checkpoint_requested():
+            write_json_whole(ctx.work / "asked.json", {"at": at})
+        time.sleep(0.01)
+
+
+def listens(ctx: StepContext) -> bool:
+    return ctx.stop_requested() and os.environ.get("TINY_TRAIN") != "deaf"
+
+
 def misbehave(how: str) -> None:
     if how == "mistake":
         raise ValueError("a shape of (3,) where\n(4,) belongs")
@@ -108,6 +127,10 @@ def misbehave(how: str) -> None:
         os.kill(os.getpid(), signal.SIGSEGV)
     if how == "exit":
         os._exit(7)
+    if how.startswith("child:"):
+        helper = subprocess.Popen(["sleep", "600"])
+        write_text_whole(Path(how.removeprefix("child:")), str(helper.pid))
+        helper.wait()
     if how == "full-disk":
         raise OSError(28, "No space left on device")
 
@@ -120,8 +143,13 @@ TABLE = StepTable(
     find_base="tiny_table:find_base",
     check_base="tiny_table:check_base",
     kinds={
-        "prepare": StepKind("tiny_table:prepare", "dataset", 1, files="core.pipeline.needs:data_files", seed="data.split.seed"),
-        "train": StepKind("tiny_table:train", "model", 1, libraries=("pydantic",), seed="seed", room="tiny_table:room", yielding=True, grace=1.0),
+        "prepare": StepKind(
+            "tiny_table:prepare", "dataset", 1, files="core.pipeline.needs:data_files", seed="data.split.seed"
+        ),
+        "train": StepKind(
+            "tiny_table:train", "model", 1, libraries=("pydantic",), seed="seed", room="tiny_table:room",
+            yielding=True, grace=1.0,
+        ),
         "export": StepKind("tiny_table:export", "export", 1, named=True),
         "evaluate": StepKind("tiny_table:evaluate", "report", 1, seed="seed", named=True),
     },
