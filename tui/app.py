@@ -97,16 +97,21 @@ class TuneryApp(App[None], inherit_bindings=False):
 
     def chat(self, run_id: str) -> None:
         """Leave the screen to `tunery chat`, and come back when it ends."""
-        from subprocess import run
+        import signal
+        import subprocess
 
         from textual.app import SuspendNotSupported
 
         command = self.facade.chat_command(run_id)
+        # Ctrl-C is for the chat. A handler, unlike SIG_IGN, is not inherited by it.
+        before = signal.signal(signal.SIGINT, lambda *_: None)
         try:
             with self.suspend():
-                run(command, check=False)
+                subprocess.run(command, check=False)
         except SuspendNotSupported:
             self.show_problem(f"This terminal cannot be lent to the chat; run `tunery chat {run_id}` in it.")
+        finally:
+            signal.signal(signal.SIGINT, before)
 
     async def action_back(self) -> None:
         if len(self.screen_stack) > 2:

@@ -27,7 +27,10 @@ METRICS: dict[str, tuple[str, Callable[[float], str]]] = {
 
 
 def label_of(metric: str) -> str:
-    """What people call a metric."""
+    """What people call a metric; "q8_0.loss" is the loss of the subject q8_0."""
+    subject, dot, rest = metric.partition(".")
+    if dot:
+        return f"{subject} {label_of(rest)}"
     return METRICS[metric][0] if metric in METRICS else metric.replace("_", " ")
 
 
@@ -35,7 +38,7 @@ def written(metric: str, value: float | None) -> str:
     """A metric's value for people; a dash for none."""
     if value is None:
         return "-"
-    return METRICS.get(metric, ("", number))[1](value)
+    return METRICS.get(metric.rpartition(".")[2], ("", number))[1](value)
 
 
 def sentence(metrics: Mapping[str, float | None]) -> str:

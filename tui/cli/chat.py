@@ -74,14 +74,20 @@ def _questions() -> Iterator[str]:
     interactive = sys.stdin.isatty()
     if interactive:
         import readline  # noqa: F401  (gives input() history and line editing)
+    interrupted = False
     while True:
         try:
             line = input("> " if interactive else "").strip()
         except EOFError:
             return
         except KeyboardInterrupt:
-            say()
-            raise typer.Exit(130) from None
+            # The first one may have been meant for an answer that had just ended.
+            if interrupted or not interactive:
+                raise typer.Exit(130) from None
+            interrupted = True
+            say("\n/quit or another Ctrl-C leaves.")
+            continue
+        interrupted = False
         if line:
             yield line
 
