@@ -108,7 +108,7 @@ def _sides_table(sides: Sequence[Side]) -> str:
         return "None."
     rows = [
         (
-            as_text(side.prompt.question),
+            as_text(side.prompt.question) + _earlier(side),
             as_text(side.prompt.reference),
             _cell(side, BASE),
             _cell(side, TUNED),
@@ -116,6 +116,11 @@ def _sides_table(sides: Sequence[Side]) -> str:
         for side in sides
     ]
     return _table(("prompt", "reference", "base", "tuned"), rows)
+
+
+def _earlier(side: Side) -> str:
+    earlier = sum(message.role != "system" for message in side.prompt.history) - 1
+    return f"<br>*(after {earlier} earlier messages)*" if earlier > 0 else ""
 
 
 def _cell(side: Side, name: str) -> str:

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -117,6 +118,19 @@ def test_the_markdown_report_has_one_row_an_answer() -> None:
     # Seven axes, three subjects, ten worst, ten best, one of the environment, and five heads.
     assert len(tables) == 7 + 3 + 10 + 10 + 1 + 5
     assert "cut at the token limit" in markdown
+
+
+def test_a_prompt_out_of_a_conversation_says_how_much_came_before() -> None:
+    side = make_side(0, "Sure?")
+    talk = (
+        Message("system", "Email."),
+        Message("user", "Open?"),
+        Message("assistant", "Yes."),
+        Message("user", "Sure?"),
+    )
+    later = replace(side, prompt=replace(side.prompt, history=talk))
+    assert "after 2 earlier messages" in report_markdown(make_report(), [later], [])
+    assert "earlier messages" not in report_markdown(make_report(), [side], [])
 
 
 def test_few_answers_are_never_both_worst_and_best() -> None:
