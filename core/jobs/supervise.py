@@ -19,12 +19,13 @@ from core.pipeline.plan import Stage, read_plan
 from core.pipeline.steps import StepKind, load, load_table
 from core.pipeline.task import Task, all_tasks, read_task, write_task
 from core.pipeline.trouble import OUT_OF_MEMORY, Trouble, take_trouble
-from core.workspace.events import ArtifactMade, EventLog, StepFinished, StepSkipped, StepStarted, Warned
+from core.workspace.events import ArtifactMade, EventLog, Log, StepFinished, StepSkipped, StepStarted, Warned
 from core.workspace.trash import to_trash
 from serve.servers import list_servers
 from tunery.errors import Stopped, TuneryError
 from tunery.files import need_room
 
+FIRST_LOOK_SECONDS = 0.02
 LOOK_SECONDS = 0.2
 NICE_SECONDS = 5.0
 NICEST = 19
@@ -57,7 +58,7 @@ class Supervisor:
         plan = read_plan(self.folder)
         table = load_table(plan.table)
         self._begin(plan.stages[0].step)
-        self._find_base()
+        self._find_base(plan.base, plan.stages[0].step)
         for stage, task in all_tasks(plan, table.kinds, read_base(self.folder), self.workspace):
             self._stop_here_if_asked(stage.step)
             self._begin(stage.step)
@@ -68,7 +69,8 @@ class Supervisor:
     def _begin(self, step: str) -> None:
         self.heart.change(lambda status: status.into("running", step=step).with_step(step, state="running"))
 
-    def _find_base(self) -> None:
+    def _find_base(self, base: str, first: str) -> None:
+        self.log.append(Log(step=first, text=f"finding the base model {base}"))
         base_file(self.folder).unlink(missing_ok=True)
         code, asked = self._watch_child(BASE, BASE_GRACE, yielding=False)
         if not base_file(self.folder).is_file():
@@ -125,30 +127,34 @@ class Supervisor:
     def _watch_child(self, step: str, grace: float, yielding: bool) -> tuple[int, bool]:
         """Run the child of `step` to its end: its return code, and whether it was asked to stop."""
         take_trouble(self.folder, step)
+        # Signals go by `os.kill`: Popen's own methods would reap the child first.
         child = self._start(step)
         asked_at: float | None = None
-        nice_at = 0.0
+        nice_at, pause = 0.0, FIRST_LOOK_SECONDS
         try:
-            while (code := _wait(child)) is None:
+            while not _has_ended(child.pid):
+                time.sleep(pause)
+                pause = min(2 * pause, LOOK_SECONDS)
                 now = time.monotonic()
                 if asked_at is None and self.stop_wanted():
                     asked_at = now
                     self._stopping()
-                    child.terminate()
+                    os.kill(child.pid, signal.SIGTERM)
                 elif asked_at is not None and now > asked_at + grace:
                     self.log.append(
                         Warned(step=step, text=f"did not stop within {grace:.0f} s and was killed")
                     )
-                    child.kill()
+                    os.kill(child.pid, signal.SIGKILL)
                     asked_at = float("inf")
                 if yielding and now > nice_at:
                     nice_at = now + NICE_SECONDS
                     self._give_way(child.pid)
         finally:
-            # Whatever the step had started and left behind ends with it.
+            # Whatever the step had started and left behind ends with it. Only then is the
+            # child reaped, so that its number cannot be another group's by now.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(child.pid, signal.SIGKILL)
-            child.wait()
+            code = child.wait()
         return code, asked_at is not None
 
     def _start(self, step: str) -> subprocess.Popen[bytes]:
@@ -198,11 +204,9 @@ def _sudden_end(words: str, code: int) -> Trouble:
     return Trouble("Crashed", sentence, 1)
 
 
-def _wait(child: subprocess.Popen[bytes]) -> int | None:
-    try:
-        return child.wait(LOOK_SECONDS)
-    except subprocess.TimeoutExpired:
-        return None
+def _has_ended(pid: int) -> bool:
+    """Whether a child has ended; it stays a zombie until somebody waits for it."""
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def _name(artifact: Path) -> str:

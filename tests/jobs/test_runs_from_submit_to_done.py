@@ -41,6 +41,7 @@ def test_every_step_tells_of_its_start_its_artifact_and_its_end(bench: Any) -> N
     record = bench.run(until="prepare")
     kinds = [(event["kind"], event["step"]) for event in bench.events(record)]
     assert kinds == [
+        ("log", "prepare"),
         ("step_started", "prepare"),
         ("progress", "prepare"),
         ("artifact", "prepare"),

@@ -59,11 +59,7 @@ def train(section: Section, ctx: StepContext) -> StepResult:
     misbehave(os.environ.get("TINY_TRAIN", ""))
     rows = (ctx.inputs["dataset"] / "rows.txt").read_text().splitlines()
     previous = ctx.inputs.get("model")
-    start = (
-        (previous / "weights.txt").read_text()
-        if previous
-        else json.dumps(read_json(ctx.inputs["base"] / "model.json"))
-    )
+    start = previous / "weights.txt" if previous else ctx.inputs["base"] / "model.json"
     state = {"at": 0, "weights": start.read_text()}
     if (ctx.work / "checkpoint.json").is_file():
         state = read_json(ctx.work / "checkpoint.json")
