@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from core.models.licence import find_licence, write_licence
 from core.models.starters import STARTERS, find_starter_gguf
 from core.workspace.home import Workspace
 from serve.model_folder import open_model, write_model_manifest
@@ -100,6 +101,7 @@ def _linked(name: str, source: Path, workspace: Workspace) -> Path:
     def fill(folder: Path) -> int:
         for path in files:
             (folder / path.name).symlink_to(path.resolve())
+        write_licence(folder, find_licence(source))
         return context_length
 
     return _made_once(name, sha256_text(json.dumps([str(source.resolve()), stats])), fill, workspace)
@@ -196,7 +198,7 @@ def _download(base: str) -> Path:
         RepositoryNotFoundError,
     )
 
-    wanted = ["*.safetensors", "*.json", "*.jinja", "*.txt", "*.model"]
+    wanted = ["*.safetensors", "*.json", "*.jinja", "*.txt", "*.model", "README.md"]
     try:
         return Path(snapshot_download(base, allow_patterns=wanted))
     except RepositoryNotFoundError:

@@ -11,6 +11,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.models.licence import write_licence
 from tunery.errors import BadInput
 from tunery.files import need_room, write_json_whole
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 # Bump it when the unpacked files change, so that workspaces unpack anew.
-UNPACK_VERSION = 1
+UNPACK_VERSION = 2
 
 # Digits of several scripts, contractions, white space and symbols: where pre-tokenizers differ.
 _PROBE = (
@@ -39,6 +40,7 @@ def unpack_gguf(gguf: Path, folder: Path) -> int:
     need_room(folder, facts["bytes"], f"the unpacked {gguf.name}")
     _save_model(gguf, folder, facts)
     _save_tokenizer(gguf, folder, facts)
+    write_licence(folder, facts["licence"])
     return int(facts["context_length"])
 
 
@@ -77,6 +79,7 @@ def _read_facts(gguf: Path) -> dict[str, Any]:
     stops = [value(f"tokenizer.ggml.{name}_token_id") for name in ("eos", "eot")]
     return {
         "context_length": context_length,
+        "licence": value("general.license"),
         "pre": value("tokenizer.ggml.pre"),
         "bytes": 4 * sum(int(tensor.n_elements) for tensor in reader.tensors) + 32 * 2**20,
         "stop_ids": sorted({stop for stop in stops if isinstance(stop, int)}),
