@@ -16,7 +16,6 @@ from tunery.errors import TuneryError
 
 if TYPE_CHECKING:
     from core.jobs.records import RunRecord
-
     from serve.answer import Answerer
     from serve.chat import Message
 

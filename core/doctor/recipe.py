@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from core.doctor.finding import Finding
 from core.models.starters import STARTERS, find_starter_gguf
 from core.recipe.recipe import Recipe
 from core.recipe.sections import TrainStage
+from core.train.schedule import plan_schedule
 from tunery.errors import NotThere
 
 
@@ -102,7 +102,5 @@ def _steps(recipe: Recipe, report: DataReport) -> Iterator[PlannedStep]:
 
 
 def _training(stage: TrainStage, rows: int) -> str:
-    steps = math.ceil(rows / stage.batch_size * stage.epochs)
-    if stage.max_steps:
-        steps = min(steps, stage.max_steps)
-    return f"{stage.method} with {stage.adapter}: {rows} rows, about {steps} steps of {stage.batch_size} rows"
+    steps = plan_schedule(stage, rows).steps
+    return f"{stage.method} with {stage.adapter}: {rows} rows, {steps} steps of {stage.batch_size} rows"
