@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-# Before anything is imported: no hub, and one thread, since the machine may be busy.
+# Before anything is imported: no hub, and few threads that do not spin, since the machine may be busy.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["GOMP_SPINCOUNT"] = "0"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 from core.models.find import find_base

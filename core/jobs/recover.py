@@ -29,11 +29,10 @@ def reap(workspace: Workspace) -> list[str]:
     """
     if not workspace.runs.is_dir():
         return []
-    lost = [
-        row.id
-        for row in Index(workspace).rows()
-        if row.state in (*ACTIVE, "queued") and settle(workspace, row.id)
-    ]
+    open_runs = [row for row in Index(workspace).rows() if row.state in (*ACTIVE, "queued")]
+    # Runs at work first: a queued run that is started looks after those before it too, and would tell nobody.
+    open_runs.sort(key=lambda row: row.state == "queued")
+    lost = [row.id for row in open_runs if settle(workspace, row.id)]
     empty_trash(workspace)
     return lost
 
