@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from core.evaluate.axes import BASE, TUNED
 from core.workspace.home import Workspace
+from core.workspace.locks import one_at_a_time
 from core.workspace.steps import StepContext
 from serve.model_folder import MANIFEST_FILE, OpenModel, open_model, read_model_manifest
 from tunery.errors import BrokenIntegrity, NotThere
@@ -116,7 +115,7 @@ def _base_gguf(base: Path, workspace: Workspace) -> OpenModel:
 
     key = sha256_json([sha256_file(base / MANIFEST_FILE), converter_version()])
     folder = workspace.models / f"{name.replace('/', '--')}-f16-{key[:12]}"
-    with _one_writer(workspace):
+    with one_at_a_time(workspace, "models"):
         return _open_or_make(folder, fill)
 
 
@@ -128,15 +127,6 @@ def _open_or_make(folder: Path, fill: Callable[[Path], None]) -> OpenModel:
         with whole_folder(folder) as partial:
             fill(partial)
         return open_model(folder, verify=False)
-
-
-@contextmanager
-def _one_writer(workspace: Workspace) -> Iterator[None]:
-    """The lock of the workspace's models folder: whoever wants the same model waits for the first."""
-    workspace.locks.mkdir(parents=True, exist_ok=True)
-    with open(workspace.locks / "models", "w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
 
 
 def _weights_hash(folder: Path) -> str:

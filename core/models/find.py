@@ -11,14 +11,14 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from core.models.licence import find_licence, write_licence
 from core.models.starters import STARTERS, find_starter_gguf
 from core.workspace.home import Workspace
+from core.workspace.locks import one_at_a_time
 from serve.model_folder import open_model, write_model_manifest
 from tunery.errors import BadInput, BrokenIntegrity, NotThere
 from tunery.files import remove_partials, whole_folder
@@ -149,7 +149,7 @@ def _read_config(source: Path) -> dict[str, Any]:
 def _made_once(name: str, key: str, fill: Callable[[Path], int], workspace: Workspace) -> Path:
     """`workspace.models/<name>-<key>`, made by `fill` unless it is there and unchanged."""
     folder = workspace.models / f"{name.replace('/', '--')}-{key[:12]}"
-    with _one_writer(workspace):
+    with one_at_a_time(workspace, "models"):
         if folder.is_dir():
             try:
                 return _checked(folder)
@@ -175,17 +175,6 @@ def _checked(folder: Path) -> Path:
     if model.manifest.format != "safetensors":
         raise BadInput(f"{folder} holds an export for serving; set model.base to the model it was made from")
     return folder
-
-
-@contextmanager
-def _one_writer(workspace: Workspace) -> Iterator[None]:
-    """Two processes that want the same model: the second waits for the first."""
-    import fcntl
-
-    workspace.locks.mkdir(parents=True, exist_ok=True)
-    with open(workspace.locks / "models", "w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
 
 
 def _download(base: str) -> Path:

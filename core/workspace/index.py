@@ -7,7 +7,6 @@ Unix seconds.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import sqlite3
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from core.workspace.home import Workspace
+from core.workspace.locks import one_at_a_time
 from tunery.errors import TuneryError
 from tunery.files import PARTIAL
 
@@ -103,7 +103,7 @@ class Index:
 def repair(workspace: Workspace) -> int:
     """Rebuild the index from the run folders; the old file moves to the trash. Returns the number of runs."""
     workspace.root.mkdir(parents=True, exist_ok=True)
-    with _one_repairer(workspace):
+    with one_at_a_time(workspace, "index"):
         new = workspace.index.with_name(f"{PARTIAL}{uuid.uuid4().hex[:8]}-{workspace.index.name}")
         rows = [row for name in sorted(_run_folders(workspace)) if (row := _row_of(workspace.run(name)))]
         with closing(_open(new)) as connection:
@@ -222,14 +222,6 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
         connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
-
-
-@contextmanager
-def _one_repairer(workspace: Workspace) -> Iterator[None]:
-    workspace.locks.mkdir(parents=True, exist_ok=True)
-    with open(workspace.locks / "index", "w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
 
 
 def _to_trash(workspace: Workspace) -> None:
