@@ -15,8 +15,8 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -35,18 +35,75 @@ ROLES = ("system", "user", "assistant", "tool")
 
 
 @dataclass(frozen=True)
+class ToolCall:
+    """A function that the model wants called. `arguments` is JSON, already parsed."""
+
+    name: str
+    arguments: Mapping[str, Any]
+    id: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The shape that chat templates and OpenAI's API use."""
+        call = {"type": "function", "function": {"name": self.name, "arguments": dict(self.arguments)}}
+        return call if self.id is None else {**call, "id": self.id}
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> ToolCall:
+        return cls(value["function"]["name"], value["function"]["arguments"], value.get("id"))
+
+
+@dataclass(frozen=True)
 class Message:
-    """One turn of a conversation."""
+    """One turn of a conversation.
+
+    An assistant may call tools, with or without words; a tool turn says in `name` and
+    `tool_call_id`, where they are known, which call it answers.
+    """
 
     role: str
     content: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    name: str | None = None
+    tool_call_id: str | None = None
 
-    def to_dict(self) -> dict[str, str]:
-        return {"role": self.role, "content": self.content}
+    @property
+    def plain(self) -> bool:
+        """Whether role and content say everything."""
+        return not self.tool_calls and self.name is None and self.tool_call_id is None
+
+    def changed(self, change: Callable[[str], str]) -> Message:
+        """The same turn with `change` applied to its text, and to the texts in its calls' arguments."""
+        if not self.tool_calls:
+            return replace(self, content=change(self.content))
+        calls = tuple(
+            replace(call, arguments=_changed_json(call.arguments, change)) for call in self.tool_calls
+        )
+        return replace(self, content=change(self.content), tool_calls=calls)
+
+    def to_dict(self) -> dict[str, Any]:
+        value: dict[str, Any] = {"role": self.role, "content": self.content}
+        if self.tool_calls:
+            value["tool_calls"] = [call.to_dict() for call in self.tool_calls]
+        if self.name is not None:
+            value["name"] = self.name
+        if self.tool_call_id is not None:
+            value["tool_call_id"] = self.tool_call_id
+        return value
 
     @classmethod
-    def from_dict(cls, value: Mapping[str, str]) -> Message:
-        return cls(value["role"], value["content"])
+    def from_dict(cls, value: Mapping[str, Any]) -> Message:
+        calls = tuple(ToolCall.from_dict(call) for call in value.get("tool_calls", ()))
+        return cls(value["role"], value["content"], calls, value.get("name"), value.get("tool_call_id"))
+
+
+def _changed_json(value: Any, change: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, Mapping):
+        return {key: _changed_json(item, change) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_changed_json(item, change) for item in value]
+    return value
 
 
 @dataclass(frozen=True)

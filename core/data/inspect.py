@@ -21,8 +21,9 @@ from core.data.report import (
 )
 from core.data.rows import Place, Problem, RawRow, refuse
 from core.data.split import split_rows
-from core.models.dataset import Row, row_id
-from core.recipe.sections import DataSection, DataSource, TestFile
+from core.models.dataset import Row
+from core.models.examples import Conversation, example_id
+from core.recipe.data import DataSection, DataSource, TestFile
 from serve.chat import Message
 from tunery.errors import DataError
 
@@ -172,7 +173,8 @@ class _Gathered:
             self.first_lines.setdefault(key, row.place.number)
 
     def _keep(self, messages: tuple[Message, ...], place: Place) -> None:
-        row = Row(row_id(messages), place.file, place.number, messages)
+        example = Conversation(messages)
+        row = Row(example_id(example), place.file, place.number, example)
         if self._seen.setdefault(row.id, row) is not row:
             self.repeated.append(row)
         self.rows.append(row)

@@ -9,14 +9,14 @@ row begins and, last, where they end. Equal positions in the two belong to one r
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.models.examples import Conversation, Example, example_from_json
 from serve.chat import Message
 from tunery.errors import BrokenIntegrity, NotThere
-from tunery.hashes import sha256_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,12 +30,23 @@ SPLITS = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class Row:
-    """One conversation, and where it came from: file name and 1-based line (or row of a table)."""
+    """One example, and where it came from: file name and 1-based line (or row of a table).
+
+    `task` names what kind of work it teaches, where its source says so.
+    """
 
     id: str
     source: str
     line: int
-    messages: tuple[Message, ...]
+    example: Example
+    task: str | None = None
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """All turns of a conversation."""
+        if not isinstance(self.example, Conversation):
+            raise ValueError(f"row {self.id} is a {self.example.kind} and no conversation")
+        return self.example.messages
 
     @property
     def prompt(self) -> tuple[Message, ...]:
@@ -47,10 +58,20 @@ class Row:
         """The text of the last turn, which is an assistant's."""
         return self.messages[-1].content
 
+    def to_json(self) -> dict[str, Any]:
+        """One line of a dataset's rows."""
+        value: dict[str, Any] = {"id": self.id, "source": self.source, "line": self.line}
+        if self.example.kind != "conversation":
+            value["kind"] = self.example.kind
+        if self.task is not None:
+            value["task"] = self.task
+        return {**value, **self.example.to_json()}
 
-def row_id(messages: Sequence[Message]) -> str:
-    """16 hex digits of the hash of a conversation; equal conversations have equal ids."""
-    return sha256_json([[message.role, message.content] for message in messages])[:16]
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Row:
+        """What `to_json` wrote. Raises KeyError or TypeError for anything else."""
+        example = example_from_json(value.get("kind", "conversation"), value)
+        return cls(value["id"], value["source"], value["line"], example, value.get("task"))
 
 
 @dataclass(frozen=True)
@@ -141,9 +162,7 @@ def read_rows(path: Path) -> Iterator[Row]:
     with open(path, encoding="utf-8") as handle:
         for number, line in enumerate(handle, 1):
             try:
-                value = json.loads(line)
-                messages = tuple(Message(item["role"], item["content"]) for item in value["messages"])
-                yield Row(value["id"], value["source"], value["line"], messages)
+                yield Row.from_json(json.loads(line))
             except (ValueError, KeyError, TypeError) as error:
                 raise BrokenIntegrity(
                     f"{path} line {number} is not what was written ({error}); run the prepare step again"
@@ -154,9 +173,7 @@ def write_rows(path: Path, rows: Iterable[Row]) -> None:
     """Write rows as JSON lines, without the ASCII form of letters that people read."""
     with open(path, "w", encoding="utf-8", newline="\n") as handle:
         for row in rows:
-            turns = [{"role": message.role, "content": message.content} for message in row.messages]
-            value = {"id": row.id, "source": row.source, "line": row.line, "messages": turns}
-            handle.write(json.dumps(value, ensure_ascii=False) + "\n")
+            handle.write(json.dumps(row.to_json(), ensure_ascii=False) + "\n")
 
 
 def write_tokens(folder: Path, name: str, ids: IntArray, trained: BoolArray, offsets: OffsetArray) -> None:

@@ -13,10 +13,10 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from core.recipe.data import TestFile
 from core.recipe.overrides import apply_override
 from core.recipe.problems import describe, place
 from core.recipe.recipe import Recipe
-from core.recipe.sections import TestFile
 from tunery.errors import RecipeError
 from tunery.yaml_lines import KeyPath, YamlDocument, read_yaml
 

@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import BeforeValidator
 
-from core.recipe.sections import DataSection, EvaluateSection, Export, ModelSection, TrainStage
+from core.recipe.data import DataSection
+from core.recipe.sections import EvaluateSection, Export, ModelSection, TrainStage
 from serve.config import ServeSection
 from tunery.section import Section, setting
 

@@ -1,17 +1,17 @@
-"""The recipe's own sections: model, data, train, export, evaluate.
+"""The recipe's own sections: model, train, export, evaluate; the data section is in data.py.
 
 Sections that travel in a bundle live beside the code that reads them: `serve/config.py`.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BeforeValidator, Discriminator, Tag, model_validator
+from pydantic import model_validator
 
+from core.recipe.data import DataSection
 from tunery.section import Section, setting
 
-RowFormat = Literal["auto", "messages", "prompt_completion", "alpaca"]
 Quant = Literal["f16", "q8_0", "q4_k_m"]
 
 
@@ -21,57 +21,6 @@ class ModelSection(Section):
     base: str = setting(
         about="A hub id, a folder, a .gguf file, or a packaged starter such as smollm2-135m-instruct."
     )
-
-
-class DataSource(Section):
-    """One file of conversations."""
-
-    path: str = setting(about="JSONL, JSON, CSV or Parquet; relative to the recipe.")
-    format: RowFormat = setting(
-        "auto", about="What the rows are; auto looks at them and reports what it found."
-    )
-
-
-class TestFile(Section):
-    """Test rows of their own instead of a share of the sources."""
-
-    path: str = setting(about="File with the held-out conversations; relative to the recipe.")
-    format: RowFormat = setting("auto", about="What the rows are; auto looks at them.")
-
-
-def _path_alone(value: object) -> object:
-    return {"path": value} if isinstance(value, str) else value
-
-
-Test = Annotated[
-    Annotated[float, Tag("share")] | Annotated[TestFile, Tag("file")],
-    Discriminator(lambda value: "file" if isinstance(value, dict | TestFile) else "share"),
-    BeforeValidator(_path_alone),
-]
-
-
-class Split(Section):
-    """How rows are divided. The same seed and rows always give the same split."""
-
-    validation: float = setting(0.1, ge=0.0, lt=1.0, about="Share of rows for evaluation during training.")
-    test: Test = setting(0.1, about="Share of rows, or {path: ...}, for the final comparison.")
-    seed: int = setting(7, ge=0, about="Seed of the split.", shown="advanced")
-
-    @model_validator(mode="after")
-    def _shares_leave_rows(self) -> Split:
-        shares = self.validation + (self.test if isinstance(self.test, float) else 0.0)
-        if isinstance(self.test, float) and not 0.0 <= self.test < 1.0:
-            raise ValueError("split.test is a share from 0 to below 1, or {path: ...}")
-        if shares >= 0.9:
-            raise ValueError("validation and test together leave too little to train on; keep them below 0.9")
-        return self
-
-
-class DataSection(Section):
-    """What the model learns from."""
-
-    sources: tuple[DataSource, ...] = setting(min_length=1, about="Files with conversations.")
-    split: Split = setting(Split(), about="Shares for validation and test.")
 
 
 class Lora(Section):

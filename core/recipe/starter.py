@@ -15,8 +15,9 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
+from core.recipe.data import DataSection, DataSource
 from core.recipe.recipe import Recipe
-from core.recipe.sections import DataSection, DataSource, Export, ModelSection
+from core.recipe.sections import Export, ModelSection
 from tunery.errors import BadInput
 from tunery.files import whole_folder, write_text_whole
 

@@ -42,7 +42,11 @@ class IndexRow:
 
 
 class Index:
-    """The index of one workspace. Every call opens the file, does one transaction and closes it."""
+    """The index of one workspace. Every call opens the file, does one transaction and closes it.
+
+    A lock of the workspace keeps calls apart: SQLite's own waiting does not cover the first
+    switch to write-ahead logging, nor a file that is replaced.
+    """
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
@@ -88,29 +92,36 @@ class Index:
         return [IndexRow(*row) for row in found]
 
     def _do(self, action: Callable[[sqlite3.Connection], Result]) -> Result:
-        try:
-            return _in_transaction(self.workspace, action)
-        except sqlite3.OperationalError as error:
-            raise TuneryError(_unusable(self.workspace, error)) from None
-        except sqlite3.DatabaseError:
-            repair(self.workspace)
-        try:
-            return _in_transaction(self.workspace, action)
-        except sqlite3.DatabaseError as error:
-            raise TuneryError(_unusable(self.workspace, error)) from None
+        """One transaction. A damaged file is rebuilt first, a file that vanished meanwhile is begun anew."""
+        with one_at_a_time(self.workspace, "index"):
+            try:
+                return _in_transaction(self.workspace, action)
+            except sqlite3.OperationalError as error:
+                # SQLite refuses to write a file that somebody removed after it was opened.
+                if self.workspace.index.exists():
+                    raise TuneryError(_unusable(self.workspace, error)) from None
+            except sqlite3.DatabaseError:
+                _rebuild(self.workspace)
+            try:
+                return _in_transaction(self.workspace, action)
+            except sqlite3.DatabaseError as error:
+                raise TuneryError(_unusable(self.workspace, error)) from None
 
 
 def repair(workspace: Workspace) -> int:
     """Rebuild the index from the run folders; the old file moves to the trash. Returns the number of runs."""
-    workspace.root.mkdir(parents=True, exist_ok=True)
     with one_at_a_time(workspace, "index"):
-        new = workspace.index.with_name(f"{PARTIAL}{uuid.uuid4().hex[:8]}-{workspace.index.name}")
-        rows = [row for name in sorted(_run_folders(workspace)) if (row := _row_of(workspace.run(name)))]
-        with closing(_open(new)) as connection:
-            for row in rows:
-                _put(connection, row)
-        _to_trash(workspace)
-        os.replace(new, workspace.index)
+        return _rebuild(workspace)
+
+
+def _rebuild(workspace: Workspace) -> int:
+    new = workspace.index.with_name(f"{PARTIAL}{uuid.uuid4().hex[:8]}-{workspace.index.name}")
+    rows = [row for name in sorted(_run_folders(workspace)) if (row := _row_of(workspace.run(name)))]
+    with closing(_open(new)) as connection:
+        for row in rows:
+            _put(connection, row)
+    _to_trash(workspace)
+    os.replace(new, workspace.index)
     return len(rows)
 
 
@@ -196,7 +207,6 @@ def _run_folders(workspace: Workspace) -> set[str]:
 
 
 def _in_transaction(workspace: Workspace, action: Callable[[sqlite3.Connection], Result]) -> Result:
-    workspace.root.mkdir(parents=True, exist_ok=True)
     with closing(_open(workspace.index)) as connection, _transaction(connection):
         return action(connection)
 

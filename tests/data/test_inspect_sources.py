@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from core.data.inspect import inspect_sources
-from core.recipe.sections import DataSection, DataSource, Split
+from core.recipe.data import DataSection, DataSource, Split
 from tunery.errors import DataError
 
 
@@ -79,7 +79,7 @@ HEAVY = """
 import sys
 from pathlib import Path
 from core.data.inspect import inspect_sources
-from core.recipe.sections import DataSection
+from core.recipe.data import DataSection
 folder, name = Path(sys.argv[1]), sys.argv[2]
 inspect_sources(DataSection(sources=[{"path": name}]), folder).refuse_bad_rows()
 print([name for name in ("torch", "transformers", "numpy", "pyarrow", "pandas") if name in sys.modules])

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from core.data.check import check_conversation
 from core.data.render import RenderedRow, TokenBuffer, check_spans, render_row
 from core.data.rows import Place, Problem
-from core.models.dataset import Row, row_id
+from core.models.dataset import Row
+from core.models.examples import Conversation
 from serve.chat import ChatFormat, Message
 
 PLACE = Place("tickets.jsonl", 1)
@@ -44,7 +45,7 @@ def chat(starter_chat_folder):
 
 
 def render(messages, chat, max_length=512, context_length=8192):
-    row = Row(row_id(messages), "tickets.jsonl", 1, tuple(messages))
+    row = Row("one", "tickets.jsonl", 1, Conversation(tuple(messages)))
     return render_row(row, PLACE, chat, max_length=max_length, context_length=context_length)
 
 

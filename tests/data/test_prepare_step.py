@@ -9,7 +9,8 @@ import pytest
 
 from core.data.prepare import prepare
 from core.models.dataset import Dataset
-from core.recipe.sections import DataSection, DataSource, PrepareSection, Split
+from core.recipe.data import DataSection, DataSource, Split
+from core.recipe.sections import PrepareSection
 from core.workspace.events import Progress
 from core.workspace.steps import StepContext
 from serve.chat import ChatFormat

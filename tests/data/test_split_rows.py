@@ -5,14 +5,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.data.split import split_rows
-from core.models.dataset import Row, row_id
+from core.models.dataset import Row
+from core.models.examples import Conversation, example_id
 from serve.chat import Message
 from tunery.errors import DataError
 
 
 def make(text: str, source: str = "a.jsonl", line: int = 1) -> Row:
     messages = (Message("user", text), Message("assistant", "A"))
-    return Row(row_id(messages), source, line, messages)
+    example = Conversation(messages)
+    return Row(example_id(example), source, line, example)
 
 
 def rows_of(texts, source="a.jsonl"):

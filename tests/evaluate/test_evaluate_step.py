@@ -13,7 +13,8 @@ from core.data.prepare import prepare
 from core.evaluate.report import read_report
 from core.evaluate.step import evaluate
 from core.models.gguf import write_gguf_model
-from core.recipe.sections import DataSection, DataSource, EvaluateSection, PrepareSection, Split
+from core.recipe.data import DataSection, DataSource, Split
+from core.recipe.sections import EvaluateSection, PrepareSection
 from core.workspace.events import Event, Metric, Progress, Sample
 from core.workspace.home import Workspace
 from core.workspace.steps import StepContext, StepResult

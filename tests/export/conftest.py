@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from core.recipe.sections import DataSection, Export, Parity, PrepareSection
+from core.recipe.data import DataSection
+from core.recipe.sections import Export, Parity, PrepareSection
 from core.workspace.events import Event
 from core.workspace.home import Workspace
 from core.workspace.steps import StepContext

@@ -9,7 +9,8 @@ import pytest
 
 from core.data.prepare import prepare
 from core.export.step import export
-from core.recipe.sections import DataSection, PrepareSection
+from core.recipe.data import DataSection
+from core.recipe.sections import PrepareSection
 from serve.model_folder import open_model
 from tunery.files import read_json
 

@@ -5,12 +5,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.models.dataset import Dataset, Row, row_id, write_rows, write_tokens
+from core.models.dataset import Dataset, Row, write_rows, write_tokens
+from core.models.examples import Conversation, example_id
 from serve.chat import Message
 from tunery.errors import BrokenIntegrity, NotThere
 
 texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
 messages = st.lists(st.builds(Message, st.sampled_from(["user", "assistant"]), texts), min_size=1, max_size=4)
+
+
+def talk(turns):
+    return Conversation(tuple(turns))
 
 
 def write(folder, name, rows):
@@ -52,15 +57,18 @@ def test_rows_are_reached_from_both_ends_and_by_slices(tmp_path):
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.lists(messages, max_size=5))
 def test_conversations_come_back_letter_by_letter(tmp_path, conversations):
-    rows = [Row(row_id(turns), "a.jsonl", line, tuple(turns)) for line, turns in enumerate(conversations, 1)]
+    rows = [
+        Row(example_id(talk(turns)), "a.jsonl", line, talk(turns))
+        for line, turns in enumerate(conversations, 1)
+    ]
     write_rows(tmp_path / "test.jsonl", rows)
     assert Dataset(tmp_path).rows("test") == rows
 
 
 @given(messages, messages)
 def test_equal_conversations_and_no_others_have_equal_ids(one, two):
-    assert (row_id(one) == row_id(two)) == (one == two)
-    assert len(row_id(one)) == 16
+    assert (example_id(talk(one)) == example_id(talk(two))) == (one == two)
+    assert len(example_id(talk(one))) == 16
 
 
 def test_a_folder_without_a_dataset_is_not_there(tmp_path):
