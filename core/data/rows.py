@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from tunery.errors import DataError
 
+Unit = Literal["line", "row"]
+
 
 @dataclass(frozen=True, order=True)
 class Place:
@@ -15,7 +17,7 @@ class Place:
 
     file: str
     number: int
-    unit: Literal["line", "row"] = "line"
+    unit: Unit = "line"
 
     def __str__(self) -> str:
         return f"{self.file} {self.unit} {self.number}"
