@@ -7,6 +7,7 @@ texts of the command line, and `tunery actions --json`. It imports nothing heavy
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Literal
 
 Scope = Literal["anywhere", "home", "run"]
@@ -14,15 +15,19 @@ Scope = Literal["anywhere", "home", "run"]
 # Terminals, tmux and shells use these with ctrl, or cannot tell them from other keys.
 FORBIDDEN_CTRL = frozenset("abchijmqszv[")
 
+# Words that stand before other verbs, and their sentence in `tunery --help`.
+GROUPS = {"data": "Look at data before a model learns from it: inspect, tokens, diff, generate, review."}
+
 
 @dataclass(frozen=True)
 class Action:
     """One thing a person can do.
 
     `id` names the app's `action_<id>`. `about` is one sentence, and the help of the
-    command. `keys` are Textual key names, the first one shown. `scope` is where in the
-    app it applies. `twin` is the same on the command line; without one, `no_twin` says
-    why. `code` is "module:function" where this action is the command's own.
+    command. `keys` are Textual key names, the first one shown. `scopes` is where in the
+    app it applies; nowhere for what only the command line does. `twin` is the same on the
+    command line; without one, `no_twin` says why. `code` is "module:function" where this
+    action is the command's own.
     """
 
     id: str
@@ -37,8 +42,10 @@ class Action:
 
     @property
     def command(self) -> str | None:
-        """The command's name, where this action is the command's own."""
-        return self.twin.split()[1] if self.twin and self.code else None
+        """The command's words, such as "data inspect", where this action is the command's own."""
+        if not (self.twin and self.code):
+            return None
+        return " ".join(takewhile(_is_verb, self.twin.split()[1:]))
 
 
 ACTIONS: tuple[Action, ...] = (
@@ -59,6 +66,48 @@ ACTIONS: tuple[Action, ...] = (
         scopes=("home",),
         twin="tunery check RECIPE",
         code="tui.cli.recipes:check",
+    ),
+    Action(
+        "data_inspect",
+        "Data",
+        "Say what is wrong with data before a model learns from it, and what to do about it.",
+        keys=("a",),
+        scopes=("home", "run"),
+        twin="tunery data inspect PATH",
+        code="tui.cli.data:inspect",
+    ),
+    Action(
+        "data_tokens",
+        "Tokens",
+        "Show the tokens that training reads, coloured by what is trained, read only, or padding.",
+        keys=("u",),
+        scopes=("run",),
+        twin="tunery data tokens RECIPE",
+        code="tui.cli.data:tokens",
+    ),
+    Action(
+        "data_diff",
+        "Compare data",
+        "Say how two runs' data differ: rows, sources, tokens, and the settings behind it.",
+        scopes=(),
+        twin="tunery data diff A B",
+        code="tui.cli.data:diff",
+    ),
+    Action(
+        "data_generate",
+        "Generate rows",
+        "Propose question-answer rows from documents, each with its source and checked against it.",
+        scopes=(),
+        twin="tunery data generate RECIPE --docs FOLDER --out FILE",
+        code="tui.cli.generating:generate",
+    ),
+    Action(
+        "data_review",
+        "Review rows",
+        "Accept, edit or reject proposed rows, one by one; only accepted ones are trained on.",
+        scopes=(),
+        twin="tunery data review FILE",
+        code="tui.cli.generating:review",
     ),
     Action(
         "run",
@@ -245,8 +294,24 @@ def actions_in(scope: Scope) -> tuple[Action, ...]:
 
 
 def commands() -> dict[str, Action]:
-    """Command name -> its action, in the order of `tunery --help`."""
+    """A command's words, such as "run" or "data inspect" -> its action, in the table's order."""
     return {action.command: action for action in ACTIONS if action.command}
+
+
+def verbs(group: str = "") -> dict[str, str]:
+    """What can follow `tunery`, or `tunery GROUP`: each word with its sentence, in the table's order."""
+    found: dict[str, str] = {}
+    for command, action in commands().items():
+        first, _, second = command.partition(" ")
+        if not group:
+            found[first] = GROUPS.get(first, action.about)
+        elif first == group:
+            found[second] = action.about
+    return found
+
+
+def _is_verb(word: str) -> bool:
+    return word.islower() and not word.startswith("-")
 
 
 def key_label(key: str) -> str:

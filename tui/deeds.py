@@ -38,6 +38,16 @@ class Deeds:
     def check(self, recipe: str) -> None:
         self._ask(lambda: self._facade.check(recipe), self._app.show_page)
 
+    def inspect(self, recipe: str) -> None:
+        self._app.notify("Reading the data …", timeout=2)
+        self._ask(lambda: self._facade.inspect(recipe), self._app.show_page)
+
+    def dataset(self, run_id: str) -> None:
+        self._ask(lambda: self._facade.dataset(run_id), self._app.show_page)
+
+    def tokens(self, run_id: str) -> None:
+        self._ask(lambda: self._facade.tokens(run_id), self._app.show_page)
+
     def run(self, recipe: str) -> None:
         self._ask(lambda: self._facade.run(recipe), self._app.open_run)
 

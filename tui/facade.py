@@ -24,6 +24,9 @@ class Facade(Protocol):
     def watch(self, run_id: str, offset: int) -> RunNews: ...
     def init(self) -> Page: ...
     def check(self, recipe: str) -> Page: ...
+    def inspect(self, recipe: str) -> Page: ...
+    def dataset(self, run_id: str) -> Page: ...
+    def tokens(self, run_id: str) -> Page: ...
     def run(self, recipe: str) -> str: ...
     def stop(self, run_id: str) -> None: ...
     def checkpoint(self, run_id: str) -> None: ...
@@ -78,6 +81,25 @@ class CoreFacade:
 
         file = self.folder / recipe
         return Page(f"Check of {recipe}", check_text(check_recipe(load_recipe(file), file)))
+
+    def inspect(self, recipe: str) -> Page:
+        from core.data.inspect import inspect_sources
+        from core.recipe.load import load_recipe
+        from tui.inspecting import report_text
+
+        file = self.folder / recipe
+        report = inspect_sources(load_recipe(file).data, file.parent)
+        return Page(f"Data of {recipe}", report_text(report.to_json()), table=True)
+
+    def dataset(self, run_id: str) -> Page:
+        from tui.datasets import dataset_page
+
+        return dataset_page(self.workspace, self._record(run_id))
+
+    def tokens(self, run_id: str) -> Page:
+        from tui.datasets import tokens_page
+
+        return tokens_page(self.workspace, self._record(run_id))
 
     def run(self, recipe: str) -> str:
         from core.jobs.submit import submit

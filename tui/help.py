@@ -15,6 +15,8 @@ def help_page() -> Page:
         f"{heading}\n" + "\n".join(_line(action, width) for action in actions_in(scope))
         for scope, heading in _HEADINGS
     ]
+    elsewhere = "\n".join(_line(action, width) for action in ACTIONS if not action.scopes)
+    parts.append(f"On the command line\n{elsewhere}")
     closing = "Tab and the arrow keys move, Enter chooses. Jobs and servers go on when you leave."
     return Page("Help", "\n\n".join([*parts, closing]))
 

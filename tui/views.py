@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tui.words import LIVE_STATES, RESUMABLE_STATES
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,11 @@ class RunView:
     @property
     def live(self) -> bool:
         return self.state in LIVE_STATES
+
+    @property
+    def prepared(self) -> bool:
+        """Whether its data is there to look at."""
+        return self._finished("prepare")
 
     @property
     def measured(self) -> bool:
@@ -91,8 +99,8 @@ class RunNews:
 
 @dataclass(frozen=True)
 class Page:
-    """A plain text to read. The lines of a `table` are not wrapped."""
+    """A text to read, plain or with colours. The lines of a `table` are not wrapped."""
 
     title: str
-    text: str
+    text: str | Text
     table: bool = False

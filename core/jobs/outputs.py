@@ -86,6 +86,16 @@ def report_folder(workspace: Workspace, record: RunRecord) -> Path:
     )
 
 
+def dataset_folder(workspace: Workspace, record: RunRecord) -> Path:
+    """The artifact of the prepare step. Raises NotThere when it has not finished."""
+    for _, folder in _artifacts(workspace, record, lambda step: step == "prepare"):
+        return folder
+    raise NotThere(
+        f"run {record.id} is {record.state} and has prepared no data yet; "
+        f"`tunery attach {record.id}` shows how far it is"
+    )
+
+
 def serve_section_of(record: RunRecord) -> ServeSection:
     """How the run's recipe wants its model to be served."""
     from serve.config import ServeSection

@@ -17,18 +17,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from core.pipeline.keep import keep, partial_folder
-from core.pipeline.plan import Plan, Stage, read_plan
-from core.pipeline.steps import StepKind, StepTable, load, load_table
-from core.pipeline.task import Base, Task, base_of, data_unchanged, read_task, seed_of
+from core.pipeline.keep import partial_folder
+from core.pipeline.make import make_artifact
+from core.pipeline.plan import Plan, read_plan
+from core.pipeline.steps import StepTable, load, load_table
+from core.pipeline.task import Base, Task, base_of, read_task
 from core.pipeline.trouble import trouble_of, write_trouble
-from core.workspace.artifacts import Artifact, write_artifact
 from core.workspace.events import EventLog
 from core.workspace.home import Workspace
-from core.workspace.steps import StepContext, StepResult
-from tunery.errors import BadInput, TuneryError
+from core.workspace.steps import StepContext
+from tunery.errors import TuneryError
 from tunery.files import read_json, write_json_whole
-from tunery.version import __version__
 
 # Not a step of the recipe: finding the base model, which may mean to unpack or download it.
 BASE = "base"
@@ -80,12 +79,7 @@ def do_step(run: Path, plan: Plan, table: StepTable, step: str, asked: Callable[
     out.mkdir(parents=True)
     try:
         context = _context(run, plan, task, out, asked)
-        section = load(kind.section).model_validate(stage.section) if kind.section else stage.section
-        result: StepResult = load(kind.function)(section, context)
-        if not data_unchanged(kind, stage, context.recipe_folder, task):
-            raise BadInput(f"the data of {step} changed while it was read; resume the run")
-        write_artifact(out, _describe(run, plan, stage, kind, task, result))
-        keep(out, artifact)
+        make_artifact(plan, stage, kind, task, context, run=run.name)
     finally:
         shutil.rmtree(out, ignore_errors=True)
 
@@ -143,25 +137,6 @@ def _context(run: Path, plan: Plan, task: Task, out: Path, asked: Callable[[], b
         emit=EventLog(run / "events.jsonl").for_step(task.step),
         stop_requested=lambda: asked() or (control / "stop").exists(),
         checkpoint_requested=checkpoint_requested,
-    )
-
-
-def _describe(
-    run: Path, plan: Plan, stage: Stage, kind: StepKind, task: Task, result: StepResult
-) -> Artifact:
-    return Artifact(
-        kind=kind.artifact,
-        name=plan.name,
-        fingerprint=task.fingerprint,
-        step=task.step,
-        inputs=dict(task.hashes),
-        files={},
-        metrics=dict(result.metrics),
-        seed=seed_of(stage.section, kind.seed),
-        code_version=__version__,
-        libraries=dict(task.libraries),
-        run=run.name,
-        details={**result.details, "facts": dict(task.facts)},
     )
 
 

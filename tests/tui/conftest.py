@@ -47,6 +47,18 @@ class FakeFacade:
         self.asked.append(("check", recipe))
         return Page("Check", "This recipe can run.")
 
+    def inspect(self, recipe: str) -> Page:
+        self.asked.append(("inspect", recipe))
+        return Page("Data", "609 rows read, 609 usable; nothing odd.")
+
+    def dataset(self, run_id: str) -> Page:
+        self._do("dataset", run_id)
+        return Page("Data", "609 rows read, 609 usable; nothing odd.")
+
+    def tokens(self, run_id: str) -> Page:
+        self._do("tokens", run_id)
+        return Page("Tokens", "⟦Yes⟧")
+
     def run(self, recipe: str) -> str:
         self.asked.append(("run", recipe))
         self.runs.insert(0, RunView("new-0001", "new", "running", "prepare", started=NOON))

@@ -7,7 +7,7 @@ import sys
 import pytest
 from textual.binding import Binding
 
-from tui.actions import ACTIONS, FORBIDDEN_CTRL, actions_in, commands
+from tui.actions import ACTIONS, FORBIDDEN_CTRL, GROUPS, actions_in, commands, verbs
 from tui.app import TuneryApp
 from tui.bindings import bindings_for
 from tui.cli import _root
@@ -21,15 +21,31 @@ def test_every_action_has_a_twin_or_says_why_not() -> None:
 
 
 def test_every_command_is_an_action_and_every_twin_is_a_command() -> None:
-    group = _root()
-    assert group.list_commands(None) == list(commands())
-    for name, action in commands().items():
+    root = _root()
+    assert root.list_commands(None) == list(verbs())
+    for words, action in commands().items():
+        *before, name = words.split()
+        group = root.get_command(None, before[0]) if before else root
         command = group.get_command(None, name)
         assert command.name == name
         assert command.help == action.about
     for action in ACTIONS:
         if action.twin:
-            assert action.twin.split()[1] in commands()
+            assert any(f"{action.twin} ".startswith(f"tunery {words} ") for words in commands())
+
+
+def test_a_group_lists_its_verbs_and_every_group_has_some() -> None:
+    for name, about in GROUPS.items():
+        group = _root().get_command(None, name)
+        assert group.list_commands(None) == list(verbs(name))
+        assert len(verbs(name)) > 1
+        assert all(verb in about for verb in verbs(name))
+
+
+def test_an_action_without_a_place_in_the_app_is_a_command() -> None:
+    for action in ACTIONS:
+        assert bool(action.scopes) or action.command, action.id
+        assert bool(action.scopes) == bool(action.keys), action.id
 
 
 def test_ids_are_unique_and_a_key_means_one_thing_on_a_screen() -> None:

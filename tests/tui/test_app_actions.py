@@ -74,7 +74,13 @@ async def test_enter_on_an_empty_workspace_writes_a_recipe_and_then_offers_to_ru
 
 
 @pytest.mark.parametrize(
-    ("key", "asked"), [("c", ("check", "recipe.yaml")), ("d", ("doctor",)), ("w", ("servers",))]
+    ("key", "asked"),
+    [
+        ("c", ("check", "recipe.yaml")),
+        ("a", ("inspect", "recipe.yaml")),
+        ("d", ("doctor",)),
+        ("w", ("servers",)),
+    ],
 )
 async def test_a_key_on_home_asks_and_shows_a_page(done: Any, key: str, asked: tuple[str, ...]) -> None:
     async with running(done) as (app, pilot):
@@ -145,7 +151,9 @@ async def test_r_resumes_a_failed_run(failed: Any, opened: bool) -> None:
         assert failed.asked == [("resume", "fennjoch-99ab")]
 
 
-@pytest.mark.parametrize(("key", "asked"), [("e", "report"), ("p", "parity")])
+@pytest.mark.parametrize(
+    ("key", "asked"), [("e", "report"), ("p", "parity"), ("a", "dataset"), ("u", "tokens")]
+)
 async def test_what_a_run_proved_is_shown_on_a_page(done: Any, key: str, asked: str) -> None:
     async with running(done) as (app, pilot):
         await open_newest(pilot, app)

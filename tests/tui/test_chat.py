@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from serve.chat import Message
-from tui.cli.chat import _converse, printable
+from tui.cli.chat import _converse
 from tui.talk import Manner, ServerTalker
 from tunery.errors import TuneryError
+from tunery.shown import harmless
 
 
 class Parrot:
@@ -65,7 +66,7 @@ def test_as_json_each_answer_is_one_line(monkeypatch: Any, capsys: Any) -> None:
 
 
 def test_a_model_cannot_move_the_cursor() -> None:
-    assert printable("a\x1b[2Jb\n\tc\x07") == "a\ufffd[2Jb\n\tc\ufffd"
+    assert harmless("a\x1b[2Jb\n\tc\x07") == "a\ufffd[2Jb\n\tc\ufffd"
 
 
 @pytest.fixture

@@ -30,7 +30,11 @@ def tunery(*arguments: str, cwd: Path, **env: str) -> subprocess.CompletedProces
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["runs", "--json"], ["runs"], ["actions", "--json"], ["--version"]]
+    "arguments",
+    [
+        *(["--help"], ["runs", "--json"], ["runs"], ["actions", "--json"], ["--version"]),
+        *(["data"], ["data", "--help"], ["data", "inspect", "--help"], ["data", "generate", "--help"]),
+    ],
 )
 def test_light_commands_load_nothing_heavy(tmp_path: Path, arguments: list[str]) -> None:
     script = (
@@ -56,13 +60,17 @@ def test_light_commands_load_nothing_heavy(tmp_path: Path, arguments: list[str])
 
 
 def test_help_names_every_exit_code_and_command(tmp_path: Path) -> None:
-    from tui.actions import commands
+    from tui.actions import verbs
 
     shown = tunery("--help", cwd=tmp_path).stdout
     for code in ("0 done", "1 failed", "2 bad input", "3 the gate", "4 integrity", "130 interrupted"):
         assert code in " ".join(shown.split())
-    for name in commands():
+    for name in verbs():
         assert f"\n  {name} " in shown
+    alone = tunery("data", cwd=tmp_path)
+    assert alone.returncode == 0
+    for name in verbs("data"):
+        assert f"\n  {name} " in alone.stdout
 
 
 def test_no_runs_is_an_empty_list_for_programs_and_a_hint_for_people(tmp_path: Path) -> None:
@@ -98,6 +106,8 @@ def test_init_overwrites_nothing(tmp_path: Path) -> None:
     ("arguments", "code", "said"),
     [
         (["rum"], 2, "run"),
+        (["data", "dif"], 2, "Did you mean 'diff'"),
+        (["data", "inspect"], 2, "PATH"),
         (["run"], 2, "RECIPE"),
         (["serve", "--port", "99999"], 2, "65535"),
         (["run", "nowhere.yaml"], 2, "nowhere.yaml does not exist"),

@@ -14,7 +14,7 @@ from typing import Annotated, Any, cast
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from tui.actions import commands
+from tui.actions import GROUPS, commands, verbs
 from tunery.errors import TuneryError
 
 EPILOGUE = (
@@ -25,13 +25,20 @@ EPILOGUE = (
 
 
 class LazyGroup(TyperGroup):
-    """Commands from the actions table; a command's module is imported when it is called."""
+    """Commands from the actions table; a command's module is imported when it is called.
+
+    `group` is the word before these commands, "data" for `tunery data inspect`.
+    """
+
+    group: str = ""
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 (Typer's signature)
-        return list(commands())
+        return list(verbs(self.group))
 
-    def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | None:  # noqa: ARG002
-        action = commands().get(cmd_name)
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
+        if not self.group and cmd_name in GROUPS:
+            return _group(cmd_name)
+        action = commands().get(f"{self.group} {cmd_name}".strip())
         if action is None or action.code is None:
             return None
         module, _, function = action.code.partition(":")
@@ -41,11 +48,11 @@ class LazyGroup(TyperGroup):
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
-            formatter.write_dl([(name, action.about) for name, action in commands().items()])
+            formatter.write_dl(list(verbs(self.group).items()))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         # Typer looks for the nearest name in this mapping, which lazy commands leave empty.
-        self.commands = cast(Any, dict.fromkeys(commands()))
+        self.commands = cast(Any, dict.fromkeys(verbs(self.group)))
         return super().resolve_command(ctx, args)
 
 
@@ -75,6 +82,27 @@ def _root() -> Any:
     )
     app.callback(invoke_without_command=True)(_without_command)
     return typer.main.get_command(app)
+
+
+def _group(name: str) -> LazyGroup:
+    """The verbs behind one word; the word alone prints them."""
+    app = typer.Typer(
+        cls=LazyGroup,
+        name=name,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        help=GROUPS[name],
+    )
+    app.callback(invoke_without_command=True)(_print_verbs)
+    group = cast(LazyGroup, typer.main.get_command(app))
+    group.group = name
+    return group
+
+
+def _print_verbs(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 def _without_command(

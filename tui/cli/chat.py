@@ -11,6 +11,7 @@ import typer
 from tui.cli.arguments import AsJson, RunRef, named_run
 from tui.cli.output import print_json_line, say
 from tunery.errors import TuneryError
+from tunery.shown import harmless
 
 if TYPE_CHECKING:
     from serve.chat import Message
@@ -100,7 +101,7 @@ def _answer(talker: Talker, messages: list[Message], manner: Manner, as_json: bo
         for piece in stream:
             pieces.append(piece)
             if not as_json:
-                sys.stdout.write(printable(piece))
+                sys.stdout.write(harmless(piece))
                 sys.stdout.flush()
     except KeyboardInterrupt:
         if not sys.stdin.isatty():
@@ -114,8 +115,3 @@ def _answer(talker: Talker, messages: list[Message], manner: Manner, as_json: bo
         sys.stdout.write("\n")
         sys.stdout.flush()
     return answer
-
-
-def printable(text: str) -> str:
-    """`text` without what could move or recolour the terminal."""
-    return "".join(letter if letter.isprintable() or letter in "\n\t" else "\ufffd" for letter in text)

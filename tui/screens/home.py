@@ -136,6 +136,7 @@ class HomeScreen(Screen[None]):
         needs: dict[str, Callable[[], bool]] = {
             "init": lambda: bool(self.view and not self.view.recipe),
             "check": lambda: bool(self.view and self.view.recipe),
+            "data_inspect": lambda: bool(self.view and self.view.recipe),
             "run": lambda: bool(self.view and self.view.recipe),
             "attach": lambda: run is not None,
             "stop": lambda: bool(run and run.live),
@@ -153,6 +154,10 @@ class HomeScreen(Screen[None]):
     def action_check(self) -> None:
         if self.view and self.view.recipe:
             self.tunery.deeds.check(self.view.recipe)
+
+    def action_data_inspect(self) -> None:
+        if self.view and self.view.recipe:
+            self.tunery.deeds.inspect(self.view.recipe)
 
     def action_run(self) -> None:
         if self.view and self.view.recipe:

@@ -154,6 +154,8 @@ class RunScreen(Screen[None]):
             "stop": lambda run: run.live and run.state != "stopping",
             "checkpoint": lambda run: run.state == "running",
             "resume": lambda run: run.resumable,
+            "data_inspect": lambda run: run.prepared,
+            "data_tokens": lambda run: run.prepared,
             "report": lambda run: run.measured,
             "parity": lambda run: run.exported,
             "serve": lambda run: run.exported,
@@ -173,6 +175,12 @@ class RunScreen(Screen[None]):
 
     def action_resume(self) -> None:
         self.tunery.deeds.resume(self.run_id)
+
+    def action_data_inspect(self) -> None:
+        self.tunery.deeds.dataset(self.run_id)
+
+    def action_data_tokens(self) -> None:
+        self.tunery.deeds.tokens(self.run_id)
 
     def action_report(self) -> None:
         self.tunery.deeds.report(self.run_id)

@@ -1,0 +1,78 @@
+"""The dataset of a recipe without a run: the artifact that its prepare step makes, made here if need be.
+
+A run of the same recipe finds it and skips the step.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.pipeline.keep import look_over, partial_folder
+from core.pipeline.make import make_artifact
+from core.pipeline.plan import Plan, Stage, make_plan
+from core.pipeline.steps import StepKind, load, load_table
+from core.pipeline.task import Task, base_of, make_task
+from core.workspace.events import Emit
+from core.workspace.home import Workspace
+from core.workspace.steps import StepContext
+from core.workspace.trash import to_trash
+
+if TYPE_CHECKING:
+    from core.recipe.recipe import Recipe
+
+PREPARE = "prepare"
+
+
+@dataclass(frozen=True)
+class PreparedData:
+    """Folders of a dataset artifact and of the base model whose tokens it holds."""
+
+    dataset: Path
+    base: Path
+
+
+def prepare_dataset(recipe: Recipe, recipe_folder: Path, workspace: Workspace, emit: Emit) -> PreparedData:
+    """The dataset that training would read now. May unpack or download the base model.
+
+    Raises what the step raises: DataError where rows cannot be trained on.
+    """
+    from core.models.hardware import describe_hardware
+
+    plan = make_plan(recipe, recipe_folder, describe_hardware().device_kind, until=PREPARE)
+    table = load_table(plan.table)
+    base = load(table.find_base)(plan.base, workspace, recipe_folder)
+    stage = plan.stage(PREPARE)
+    kind = table.kinds[stage.kind]
+    task = make_task(plan, stage, kind, base_of(base), {}, workspace)
+    artifact = Path(task.artifact)
+    if look_over(artifact, task.fingerprint) is not None:
+        if artifact.exists():
+            to_trash(workspace, artifact)
+        _make(plan, stage, kind, task, workspace, emit)
+    return PreparedData(artifact, base)
+
+
+def _make(plan: Plan, stage: Stage, kind: StepKind, task: Task, workspace: Workspace, emit: Emit) -> None:
+    out = partial_folder(Path(task.artifact), f"look-{os.getpid()}", stage.step)
+    out.mkdir(parents=True)
+    try:
+        with tempfile.TemporaryDirectory(prefix="tunery-prepare-") as work:
+            context = StepContext(
+                step=stage.step,
+                name=plan.name,
+                inputs={role: Path(folder) for role, folder in task.inputs.items()},
+                recipe_folder=Path(plan.recipe_folder),
+                out=out,
+                work=Path(work),
+                shared=Path(work),
+                workspace=workspace,
+                emit=emit,
+            )
+            make_artifact(plan, stage, kind, task, context, run="")
+    finally:
+        shutil.rmtree(out, ignore_errors=True)
