@@ -1,0 +1,1 @@
+"""What is odd in one row: it can be trained on, and perhaps should not be."""
