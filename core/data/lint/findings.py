@@ -173,9 +173,11 @@ _UNUSABLE = {
         "a row has more tokens than train.max_length",
         "raise train.max_length, or set data.too_long: truncate or drop",
     ),
+    "misplaced_call": FindingKind("error", "a turn that is not the assistant's calls a tool", _DROP),
     "lone_surrogate": FindingKind("error", "half a character, which cannot be written as UTF-8", _DROP),
     "no_answer": FindingKind("error", "a conversation has no assistant turn", _DROP),
     "no_preference": FindingKind("error", "the chosen and the rejected answer are the same", _DROP),
+    "no_prompt": FindingKind("error", "a row asks for nothing", _DROP),
     "no_turns": FindingKind("error", "a conversation has no turns", _DROP),
     "not_an_object": FindingKind("error", "a record is no object with named values", _DROP),
     "not_renderable": FindingKind("error", "the model's chat template refuses the conversation", _DROP),
@@ -183,17 +185,28 @@ _UNUSABLE = {
     "not_utf8": FindingKind("error", "a line is not UTF-8", _DROP),
     "nul_byte": FindingKind("error", "a line holds a NUL byte", _DROP),
     "nul_character": FindingKind("error", "a text holds a NUL character", _DROP),
+    "other_method": FindingKind(
+        "error", "a row is of a kind that the training method cannot use", "choose the method or the sources"
+    ),
     "other_layout": FindingKind(
         "error",
         "a row is laid out otherwise than the first of its file",
         f"set data.sources[].format or columns, or {_DROP}",
     ),
+    "proposed": FindingKind(
+        "error", "a row that a model proposed and nobody has accepted", f"look at it, or {_DROP}"
+    ),
+    "rejected": FindingKind("error", "a generated row that a person rejected", _DROP),
+    "too_deep": FindingKind("error", "a value is nested too deep", _DROP),
     "too_long": FindingKind("error", "a line or document is too large to be one row", _DROP),
+    "two_systems": FindingKind("error", "a conversation has two system turns", _DROP),
     "unanswered": FindingKind(
         "error",
         "a conversation ends with a question",
         "set data.clean.unanswered: trim to cut the question off, or drop to leave the row out",
     ),
+    "unknown_call": FindingKind("error", "a tool answers a call that nobody made", _DROP),
+    "unreadable_row": FindingKind("error", "a row of a table cannot be read", _DROP),
     "unknown_role": FindingKind("error", "a turn has a role that nobody knows", _DROP),
     "wrong_cell_count": FindingKind("error", "a row has more or fewer cells than the header", _DROP),
     "wrong_mask": FindingKind("error", "what would be trained is not the answer", _DROP),
