@@ -26,6 +26,7 @@ Column = Literal[
     "messages",
     "prompt",
     "completion",
+    "input",
     "system",
     "history",
     "tools",
