@@ -11,7 +11,7 @@ from core.data.layouts.turns import Turns, read_turn, read_turns, spoken, with_s
 from core.models.examples import Preference, Unpaired
 from serve.chat import Message
 
-_SPEAKER = re.compile(r"(?:^|\n\n)(Human|Assistant):")
+_SPEAKER = re.compile(r"\n\n(Human|Assistant):")
 _ROLES = {"Human": "user", "Assistant": "assistant"}
 _TRUTH = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
 
@@ -44,7 +44,7 @@ def truth_of(value: Any) -> bool | None:
 
 def is_transcript(row: Fields) -> bool:
     begin = row.get("prompt") or row.get("chosen")
-    return isinstance(begin, str) and _SPEAKER.match(begin.lstrip()) is not None
+    return isinstance(begin, str) and _SPEAKER.match(f"\n\n{begin.lstrip()}") is not None
 
 
 def _asked(row: Fields) -> Turns:
@@ -97,7 +97,8 @@ def _shared(chosen: Turns, rejected: Turns) -> Turns:
 
 
 def _transcript(before: str, row: Fields, key: str) -> Turns:
-    text = (before + text_of(row[key], key)).strip()
+    # The first speaker stands like the others, whether or not the empty lines before it were kept.
+    text = f"\n\n{(before + text_of(row[key], key)).strip()}"
     preface, *pieces = _SPEAKER.split(text)
     if preface or not pieces:
         what = f"`{key}` does not begin with a speaker" if pieces else f"`{key}` is no transcript"
