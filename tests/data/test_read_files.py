@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.data.read import file_format, read_rows
+from core.data.reading.files import SourceFile, find_files
+from core.data.reading.rows import read_rows
 from core.data.rows import Problem, RawRow
 from tunery.errors import DataError, NotThere
 
@@ -29,8 +30,13 @@ reuse_folder = settings(
 )
 
 
+def found(path: Path) -> SourceFile:
+    (file,) = find_files(path.name, path.parent, set())
+    return file
+
+
 def read(path: Path) -> list[RawRow | Problem]:
-    return list(read_rows(path, path.name))
+    return list(read_rows(found(path)))
 
 
 def values(path: Path) -> list[object]:
@@ -47,14 +53,6 @@ def refusal(path: Path) -> str:
     with pytest.raises(DataError) as caught:
         read(path)
     return str(caught.value)
-
-
-def outcome(path: Path) -> bool:
-    """Whether reading ends in rows and problems, or in a refusal that names the file."""
-    try:
-        return all(isinstance(row, RawRow | Problem) for row in read(path))
-    except DataError as error:
-        return str(error).startswith(path.name)
 
 
 def only_problem(path: Path) -> Problem:
@@ -79,7 +77,10 @@ def test_a_json_list_gives_back_every_object_with_its_line(tmp_path, rows, inden
     read_back = read(write(tmp_path, "a.json", "\n" + text + "\n"))
     assert [row.value for row in read_back] == rows
     lines = ("\n" + text).split("\n")
-    assert all(lines[row.place.number - 1].lstrip()[:1] in ("{", "[") for row in read_back)
+    if "\n" in text:
+        assert all(lines[row.place.number - 1].lstrip()[:1] in ("{", "[") for row in read_back)
+    else:
+        assert [str(row.place) for row in read_back] == [f"a.json row {n + 1}" for n in range(len(rows))]
 
 
 @reuse_folder
@@ -99,18 +100,6 @@ def test_csv_gives_back_every_cell(tmp_path, rows, separator, end):
     assert values(path) == [{"prompt": a, "completion": b} for a, b in rows]
 
 
-@reuse_folder
-@given(content=st.binary(max_size=200), name=st.sampled_from(["a.jsonl", "a.json", "a.csv", "a.parquet"]))
-def test_no_bytes_whatever_lead_to_anything_but_rows_problems_and_data_errors(tmp_path, content, name):
-    assert outcome(write(tmp_path, name, content))
-
-
-@reuse_folder
-@given(text=st.text(alphabet='{}[]",:\n \\ua1d8', max_size=40), name=st.sampled_from(["a.jsonl", "a.json"]))
-def test_no_almost_json_leads_to_anything_else_either(tmp_path, text, name):
-    assert outcome(write(tmp_path, name, text))
-
-
 def test_a_byte_order_mark_and_windows_line_ends_change_nothing(tmp_path):
     line = json.dumps(ROW, ensure_ascii=False)
     assert values(write(tmp_path, "a.jsonl", b"\xef\xbb\xbf" + f"{line}\r\n{line}\r\n".encode())) == [
@@ -128,7 +117,7 @@ def test_a_byte_order_mark_and_windows_line_ends_change_nothing(tmp_path):
 def test_a_json_file_with_one_object_a_line_is_read_as_that(tmp_path):
     path = write(tmp_path, "a.json", json.dumps(ROW) + "\n" + json.dumps(ROW) + "\n")
     assert values(path) == [ROW, ROW]
-    assert file_format(path, "a.json") == "jsonl"
+    assert found(path).format == "jsonl"
 
 
 def test_parquet_rows_are_numbered_from_one(tmp_path):
@@ -148,7 +137,7 @@ def test_line_separators_inside_a_text_do_not_end_a_line(tmp_path):
     assert values(write(tmp_path, "a.jsonl", json.dumps(row, ensure_ascii=False) + "\n")) == [row]
 
 
-@pytest.mark.parametrize("name", ["a.jsonl", "a.json", "a.csv", "a.parquet"])
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json", "a.csv", "a.tsv", "a.parquet", "a.txt", "a.md"])
 @pytest.mark.parametrize("content", [b"", b" \n\n", b"\xef\xbb\xbf\n"])
 def test_an_empty_file_is_said_to_be_empty(tmp_path, name, content):
     assert refusal(write(tmp_path, name, content)).startswith(f"{name} is empty; ")
@@ -183,21 +172,30 @@ def test_a_nul_byte_is_told_with_its_line(tmp_path):
         only_problem(write(tmp_path, "a.jsonl", json.dumps(ROW).encode() + b'\n{"a": "\0"}\n')).place.number
         == 2
     )
-    assert "a.csv line 2: the line holds a NUL byte" in refusal(write(tmp_path, "a.csv", b"a,b\n1,\0\n"))
+    rows = read(write(tmp_path, "a.csv", b"a,b\n1,\0\n3,4\n"))
+    assert str(rows[0]).startswith("a.csv line 2: the line holds a NUL byte; ")
+    assert values(tmp_path / "a.csv") == [{"a": "3", "b": "4"}]
+    assert "a.json line 2: the line holds a NUL byte" in refusal(write(tmp_path, "a.json", b'[\n"\0"]'))
 
 
 def test_text_that_is_not_utf8_is_told_with_its_line(tmp_path):
     problem = only_problem(write(tmp_path, "a.jsonl", json.dumps(ROW).encode() + b'\n{"a": "sp\xe4t"}\n'))
     assert str(problem) == "a.jsonl line 2: byte 10 of the line is not UTF-8; save the file as UTF-8"
-    assert "a.csv line 2: byte 5 is not UTF-8" in refusal(write(tmp_path, "a.csv", b"a,b\n1,sp\xe4t\n"))
+    table = write(tmp_path, "a.csv", b'a,b\n1,"two\nsp\xe4t"\n3,4\n')
+    assert str(only_problem(table)) == "a.csv line 3: byte 3 of the line is not UTF-8; save the file as UTF-8"
+    assert values(table) == [{"a": "3", "b": "4"}]
+    text = refusal(write(tmp_path, "a.json", b'[{"a": "x"},\n {"a": "sp\xe4t"}]'))
+    assert text == "a.json line 2: byte 11 of the line is not UTF-8; save the file as UTF-8"
     assert "UTF-16" in refusal(write(tmp_path, "a.jsonl", json.dumps(ROW).encode("utf-16")))
 
 
 def test_files_under_a_wrong_name_are_recognised(tmp_path):
-    assert "gzip; unpack it" in refusal(write(tmp_path, "a.jsonl", gzip.compress(b"{}")))
+    assert "gzip; give it an ending such as .jsonl.gz" in refusal(
+        write(tmp_path, "a.jsonl", gzip.compress(b"{}"))
+    )
     assert "give it the ending .parquet" in refusal(write(tmp_path, "a.csv", b"PAR1...."))
     assert "not readable Parquet" in refusal(write(tmp_path, "a.parquet", b"a,b\n1,2\n"))
-    assert "use JSONL, JSON, CSV or Parquet" in refusal(write(tmp_path, "a.txt", b"hello"))
+    assert "use JSONL, JSON, CSV, TSV, Parquet" in refusal(write(tmp_path, "a.docx", b"hello"))
     assert "one object over several lines" in refusal(write(tmp_path, "a.json", '{\n "data": []\n}'))
 
 
@@ -236,3 +234,29 @@ def test_a_csv_row_with_a_cell_too_many_is_told_with_its_line(tmp_path):
 def test_csv_with_an_open_quote_or_a_doubled_column_is_refused(tmp_path):
     assert "a.csv line 2: this is not valid CSV" in refusal(write(tmp_path, "a.csv", 'a,b\n"x,y\n'))
     assert "names the column 'a' twice" in refusal(write(tmp_path, "a.csv", "a,a\n1,2\n"))
+
+
+def test_tsv_is_cut_at_tabs_alone(tmp_path):
+    path = write(tmp_path, "a.tsv", 'prompt\tcompletion\na, b; c\t"x\ty"\n')
+    assert values(path) == [{"prompt": "a, b; c", "completion": "x\ty"}]
+
+
+def test_every_line_of_a_text_file_is_a_row_and_blank_ones_are_none(tmp_path):
+    path = write(tmp_path, "a.txt", b"One.\r\n\r\n  Two. \nThree")
+    assert [(row.place.number, row.value["text"]) for row in read(path)] == [
+        (1, "One."),
+        (3, "  Two. "),
+        (4, "Three"),
+    ]
+    problems = read(write(tmp_path, "a.txt", b"One.\nsp\xe4t\n\0\nFour."))
+    assert [str(row.place) for row in problems] == [f"a.txt line {n}" for n in (1, 2, 3, 4)]
+    assert [row.code for row in problems[1:3]] == ["not_utf8", "nul_byte"]
+
+
+def test_a_markdown_file_is_one_row_with_one_kind_of_line_end(tmp_path):
+    assert values(write(tmp_path, "a.md", b"\xef\xbb\xbf# Title\r\n\r\nText.\n")) == [
+        {"text": "# Title\n\nText.\n"}
+    ]
+    assert str(only_problem(write(tmp_path, "a.md", b"# Title\nsp\xe4t\n"))).startswith(
+        "a.md line 2: byte 3 "
+    )
