@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from tui.inspecting import listed
+from tui.inspecting import end_of, listed
 from tunery.shown import harmless
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def _shown(row: ShownRow) -> str:
 
 def _figures(title: str, changes: Iterable[Change]) -> str:
     rows = [
-        (change.name, _count(change.a), _count(change.b), _difference(change.a, change.b))
+        (end_of(change.name), _count(change.a), _count(change.b), _difference(change.a, change.b))
         for change in changes
         if change.a is not None or change.b is not None
     ]

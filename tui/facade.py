@@ -83,12 +83,12 @@ class CoreFacade:
         return Page(f"Check of {recipe}", check_text(check_recipe(load_recipe(file), file)))
 
     def inspect(self, recipe: str) -> Page:
-        from core.data.inspect import inspect_sources
+        from core.jobs.prepared import inspect_recipe
         from core.recipe.load import load_recipe
         from tui.inspecting import report_text
 
         file = self.folder / recipe
-        report = inspect_sources(load_recipe(file).data, file.parent)
+        report = inspect_recipe(load_recipe(file), file.parent, self.workspace, lambda _: None)
         return Page(f"Data of {recipe}", report_text(report.to_json()), table=True)
 
     def dataset(self, run_id: str) -> Page:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from core.data.bars import Bar, bins
+from core.data.telling import in_order, proven, quantiles
 from tui.findings import MARKS
 from tunery.shown import harmless
 
@@ -14,6 +15,7 @@ Report = Mapping[str, Any]
 
 WIDTH = 78
 BAR_CELLS = 40
+NAME_LETTERS = 40
 GROUPS_SHOWN = 20
 _SEVERITIES = ("error", "warning", "note")
 
@@ -28,7 +30,8 @@ def report_text(report: Report) -> str:
         _groups("Tasks", report.get("tasks") or {}),
         _groups("Labels", report.get("labels") or {}),
         _tokens(report),
-        _lengths(report.get("lengths") or {}),
+        _lengths(report.get("lengths") or {}, quantiles(report.get("tokens") or {})),
+        textwrap.fill(proven(report["proof"]), WIDTH) if report.get("proof") else "",
         _verdict(report),
     ]
     return "\n\n".join(part for part in parts if part)
@@ -47,6 +50,10 @@ def listed(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) -
         for line in lines
     ]
     return "\n".join([title, *(f"  {line}"[:WIDTH] for line in shown)])
+
+
+def end_of(name: str) -> str:
+    return name if len(name) <= NAME_LETTERS else "…" + name[1 - NAME_LETTERS :]
 
 
 def _source(source: Report) -> Iterator[str]:
@@ -82,7 +89,7 @@ def _left_out(dropped: Mapping[str, int]) -> str:
 
 
 def _splits(splits: Mapping[str, Report]) -> str:
-    shown = [f"{facts['rows']:,} {name}" for name, facts in splits.items()]
+    shown = [f"{facts['rows']:,} {name}" for name, facts in in_order(splits).items()]
     return f"Splits: {', '.join(shown)}" if shown else ""
 
 
@@ -101,23 +108,27 @@ def _tokens(report: Report) -> str:
         *((f"task {name}", tokens) for name, tokens in (report.get("tokens_by_task") or {}).items()),
     ]
     rows = [
-        (name, f"{tokens['trained']:,}", f"{tokens['context']:,}")
+        (end_of(name), f"{tokens['trained']:,}", f"{tokens['context']:,}")
         for name, tokens in parts
         if tokens.get("trained") is not None
     ]
     return listed("Tokens", ("", "trained", "only read"), rows) if rows else ""
 
 
-def _lengths(lengths: Report) -> str:
+def _lengths(lengths: Report, told: str) -> str:
     bars = bins(lengths)
-    return "\n".join([f"Length of rows in {lengths['unit']}", *_bars(bars)]) if bars else ""
+    if not bars:
+        return ""
+    closing = textwrap.wrap(told, WIDTH, initial_indent="  ", subsequent_indent="  ")
+    return "\n".join([f"Length of rows in {lengths['unit']}", *_bars(bars), *closing])
 
 
 def _verdict(report: Report) -> str:
     found = [finding for source in report["sources"] for finding in source["findings"]]
     counts = {name: sum(finding["severity"] == name for finding in found) for name in _SEVERITIES}
+    refused = "\nA run would not start: mend what is marked ✗ first." if counts["error"] else ""
     told = ", ".join(f"{count} {name}{'' if count == 1 else 's'}" for name, count in counts.items() if count)
-    return f"{_rows(report['rows'])} read, {report['usable']:,} usable; {told or 'nothing odd'}."
+    return f"{_rows(report['rows'])} read, {report['usable']:,} usable; {told or 'nothing odd'}.{refused}"
 
 
 def _bars(bars: Sequence[Bar]) -> Iterator[str]:

@@ -9,9 +9,9 @@ from typing import Any
 
 from tunery.shown import harmless
 
-# In units of the drawing, which is scaled to the page's width.
-_WIDTH, _LINE, _LABEL, _FIGURE = 480, 24, 130, 92
-_LABEL_LETTERS = 19
+# In units of the drawing, which is scaled to the page's width; a letter is about 7 wide.
+_WIDTH, _LINE, _LABEL, _FIGURE = 340, 22, 104, 62
+_SHORT, _LONG = 14, 34
 
 
 @dataclass(frozen=True)
@@ -36,27 +36,39 @@ def bins(lengths: Mapping[str, Any]) -> list[Bar]:
 
 
 def bars_svg(bars: Sequence[Bar]) -> str:
-    """Horizontal bars with their labels and figures; colours are the page's classes."""
+    """Horizontal bars; long labels and two figures stand above their bar, short ones beside it."""
     largest = max((bar.amount + bar.rest for bar in bars), default=0) or 1
-    room = _WIDTH - _LABEL - _FIGURE
-    drawn = []
-    for number, bar in enumerate(bars):
-        top = number * _LINE
-        amount, rest = (round(room * part / largest, 1) for part in (bar.amount, bar.rest))
-        label = bar.label if len(bar.label) <= _LABEL_LETTERS else "…" + bar.label[1 - _LABEL_LETTERS :]
-        figure = f"{bar.amount:,}" + (f" + {bar.rest:,}" if bar.rest else "")
-        drawn.append(
-            f'<text class="soft" x="{_LABEL - 8}" y="{top + 16}" text-anchor="end">{_text(label)}</text>'
-            f'<rect class="bar" x="{_LABEL}" y="{top + 4}" width="{max(amount, 1)}" height="16" rx="2"/>'
-            + (
-                f'<rect class="rest" x="{_LABEL + amount}" y="{top + 4}" width="{rest}" height="16" rx="2"/>'
-                if rest
-                else ""
-            )
-            + f'<text x="{_LABEL + amount + rest + 6}" y="{top + 16}">{figure}</text>'
-        )
-    height = max(len(bars), 1) * _LINE
-    return f'<svg viewBox="0 0 {_WIDTH} {height}" role="img">{"".join(drawn)}</svg>'
+    beside = all(len(bar.label) <= _SHORT and not bar.rest for bar in bars)
+    draw, line = (_beside, _LINE) if beside else (_above, 2 * _LINE)
+    drawn = "".join(draw(bar, number * line, largest) for number, bar in enumerate(bars))
+    return f'<svg viewBox="0 0 {_WIDTH} {max(len(bars), 1) * line}" role="img">{drawn}</svg>'
+
+
+def _beside(bar: Bar, top: int, largest: int) -> str:
+    width = round((_WIDTH - _LABEL - _FIGURE) * bar.amount / largest, 1)
+    return (
+        f'<text class="soft" x="{_LABEL - 8}" y="{top + 15}" text-anchor="end">{_text(bar.label)}</text>'
+        f"{_rect('bar', _LABEL, top + 4, width)}"
+        f'<text x="{_LABEL + width + 6}" y="{top + 15}">{bar.amount:,}</text>'
+    )
+
+
+def _above(bar: Bar, top: int, largest: int) -> str:
+    amount, rest = (round(_WIDTH * part / largest, 1) for part in (bar.amount, bar.rest))
+    figure = f"{bar.amount:,}" + (f" + {bar.rest:,}" if bar.rest else "")
+    room = _LONG - len(figure) + 8
+    label = bar.label if len(bar.label) <= room else "…" + bar.label[1 - room :]
+    return (
+        f'<text class="soft" x="0" y="{top + 15}">{_text(label)}</text>'
+        f'<text x="{_WIDTH}" y="{top + 15}" text-anchor="end">{figure}</text>'
+        f"{_rect('bar', 0, top + _LINE, amount)}"
+        f"{_rect('rest', amount, top + _LINE, rest) if rest else ''}"
+    )
+
+
+def _rect(part: str, left: float, top: int, width: float) -> str:
+    """What is there is seen, however little it is."""
+    return f'<rect class="{part}" x="{left}" y="{top}" width="{max(width, 1)}" height="14" rx="2"/>'
 
 
 def _text(text: str) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from core.data.bars import Bar, bars_svg, bins
+from core.data.telling import in_order, proven, quantiles
 from tunery.shown import harmless
 from tunery.version import __version__
 
@@ -104,9 +105,8 @@ def _lengths(report: Report) -> str:
     bars = bins(lengths)
     if not bars:
         return ""
-    figures = (report.get("tokens") or {}).get("lengths") or {}
-    quantiles = ", ".join(f"{_quantile(name)} {_count(value)}" for name, value in figures.items())
-    about = f'<p class="soft">Tokens a row: {quantiles}.</p>' if quantiles else ""
+    told = quantiles(report.get("tokens") or {})
+    about = f'<p class="soft">Rows: {_text(told)}.</p>' if told else ""
     return f"<h2>Length of rows in {_text(lengths['unit'])}</h2><div class=card>{bars_svg(bars)}{about}</div>"
 
 
@@ -150,7 +150,7 @@ def _steps(report: Report) -> str:
 
 
 def _splits(report: Report) -> str:
-    splits = report.get("splits") or {}
+    splits = in_order(report.get("splits") or {})
     if not splits:
         return ""
     with_tokens = any(facts.get("trained") is not None for facts in splits.values())
@@ -179,10 +179,7 @@ def _groups(title: str, groups: Mapping[str, int]) -> str:
 
 
 def _proof(proof: Report) -> str:
-    if not proof:
-        return ""
-    rows = [(key.replace("_", " "), str(value)) for key, value in proof.items()]
-    return f"<h2>Where answers stop</h2><div class=card>{_table(('what was shown', ''), rows)}</div>"
+    return f"<h2>Where answers stop</h2><div class=card>{_text(proven(proof))}</div>" if proof else ""
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -203,12 +200,6 @@ def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def _is_figure(cell: str) -> bool:
     return cell.replace(",", "").isdigit() or cell == "–"
-
-
-def _quantile(name: str) -> str:
-    return {"p50": "half up to", "p90": "90 % up to", "p99": "99 % up to", "max": "the longest"}.get(
-        name, name
-    )
 
 
 def _rows(count: int) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.jobs.outputs import dataset_folder
+from core.pipeline.apart import find_base_apart
 from core.pipeline.plan import read_plan
 from core.workspace.home import Workspace
 from tunery.errors import NotThere, TuneryError
@@ -49,10 +50,8 @@ def dataset_in(folder: Path, workspace: Workspace) -> NamedDataset:
 
 def base_of_run(workspace: Workspace, record: RunRecord) -> Path:
     """The folder of the base model of a run; it may have to be unpacked again."""
-    from core.models.find import find_base
-
     plan = read_plan(record.folder)
-    return find_base(plan.base, workspace, Path(plan.recipe_folder))
+    return find_base_apart(plan.base, workspace, Path(plan.recipe_folder))
 
 
 def _settings(run: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from core.data.bars import Bar, bars_svg, bins
 from core.data.page import report_page
+from core.data.telling import in_order, proven
 
 
 def report(**changes: Any) -> dict[str, Any]:
@@ -35,7 +36,7 @@ def report(**changes: Any) -> dict[str, Any]:
             "lengths": {"p50": 71, "max": 500},
         },
         "tokens_by_task": {},
-        "proof": {"rows": 20, "stops": "every answer ends with <|im_end|>"},
+        "proof": {"rows": 20, "answers": 24, "stops": ["<|im_end|>"], "pad": "<pad>", "problems": []},
         **changes,
     }
 
@@ -114,7 +115,8 @@ def test_the_page_says_what_the_report_says_most_important_first() -> None:
     for said in ("1,200", "1,190", "line 14", "Where is my parcel?", "too short", "support", "32 – 63"):
         assert said in text
     assert text.index("unanswered") < text.index("duplicate") < text.index("ignored key")
-    assert "every answer ends with <|im_end|>" in text
+    assert "each of 24 answers ends with a trained stop token (<|im_end|>)" in text
+    assert "half up to 71, the longest 500 of at most 512 tokens" in text
 
 
 def test_a_row_that_holds_a_script_is_shown_and_not_run() -> None:
@@ -157,7 +159,29 @@ def test_bins_leave_out_the_empty_ends_and_keep_the_gaps() -> None:
 
 
 def test_a_bar_is_as_long_as_its_share_of_the_largest() -> None:
-    drawn = bars_svg([Bar("a", 100), Bar("b", 25, 25), Bar("c", 0)])
+    drawn = bars_svg([Bar("a", 100), Bar("b", 25), Bar("c", 0)])
     widths = [float(width) for width in re.findall(r'<rect class="bar"[^>]*width="([\d.]+)"', drawn)]
     assert widths[1] == widths[0] / 4
     assert 0 < widths[2] < 2
+
+
+def test_two_figures_are_drawn_one_behind_the_other_and_both_are_written() -> None:
+    drawn = bars_svg([Bar("a", 100, 300), Bar("b", 100)])
+    bar, rest = (
+        [float(width) for width in re.findall(rf'<rect class="{part}"[^>]*width="([\d.]+)"', drawn)]
+        for part in ("bar", "rest")
+    )
+    assert rest == [3 * bar[0]]
+    assert "100 + 300" in drawn
+
+
+def test_splits_of_a_report_from_a_file_stand_in_their_own_order() -> None:
+    assert list(in_order({"test": 1, "train": 2, "validation": 3})) == ["train", "validation", "test"]
+    assert in_order({}) == {}
+
+
+def test_what_was_proven_names_the_problem_where_there_is_one() -> None:
+    proof: dict[str, Any] = {"rows": 20, "answers": 24, "stops": ["</s>"], "pad": "</s>", "problems": []}
+    assert "though it is the padding token as well" in proven(proof)
+    wrong = {**proof, "problems": ["row 3 ends with no stop token"]}
+    assert proven(wrong) == "Answers do not stop as they should: row 3 ends with no stop token"

@@ -14,7 +14,7 @@ from tunery.errors import BadInput, NotThere
 
 if TYPE_CHECKING:
     from core.jobs.datasets import NamedDataset
-    from core.pipeline.dataset import PreparedData
+    from core.jobs.prepared import PreparedData
 
 ROWS_SHOWN = 3
 What = Annotated[
@@ -91,15 +91,18 @@ def diff(a: Dataset, b: Dataset, as_json: AsJson = False) -> None:
 def _report(what: str, overrides: list[str], tokens: bool) -> dict[str, Any]:
     """The report of a recipe, of a run, or of a path alone, as JSON."""
     from core.data.inspect import inspect_sources
+    from core.jobs.prepared import inspect_recipe
     from core.recipe.bare import section_of_path
     from core.recipe.load import load_recipe
+    from core.workspace.home import find_workspace
 
     file = recipe_path(Path(what))
     if _is_recipe(file):
         if tokens:
             return _read_report(_prepared(what, overrides).dataset)
         with progress_shown() as emit:
-            return inspect_sources(load_recipe(file, overrides).data, file.parent, emit=emit).to_json()
+            recipe = load_recipe(file, overrides)
+            return inspect_recipe(recipe, file.parent, find_workspace(), emit).to_json()
     if _names_rows(what):
         if tokens:
             raise BadInput("--tokens needs a recipe, which says for which model; `tunery init` writes one")
@@ -122,7 +125,7 @@ def _of_one_path(path: str, report: dict[str, Any]) -> dict[str, Any]:
 def _prepared(what: str, overrides: list[str]) -> PreparedData:
     """The data of a recipe as training would get it now, or that of a run as it got it."""
     from core.jobs.datasets import base_of_run, dataset_of_run
-    from core.pipeline.dataset import PreparedData, prepare_dataset
+    from core.jobs.prepared import PreparedData, prepare_dataset
     from core.recipe.load import load_recipe
     from core.workspace.home import find_workspace
 

@@ -46,11 +46,12 @@ def generate(
 ) -> None:
     from core.data import generate as rows
     from core.data.questions import questions_of
+    from core.jobs.earlier import with_earlier_data
     from core.recipe.load import load_recipe
     from core.workspace.home import find_workspace
 
-    file = recipe_path(recipe)
-    loaded = load_recipe(file)
+    file, workspace = recipe_path(recipe), find_workspace()
+    loaded = with_earlier_data(load_recipe(file), workspace)
     answerer = _answerer(endpoint, model, key_from, loaded.model.base, file.parent)
     request = rows.GenerateRequest(
         docs, out, answerer, questions, tuple(kind or rows.KINDS), seed=seed, language=language
@@ -58,7 +59,7 @@ def generate(
     with (
         _stopped_by_ctrl_c() as stop,
         progress_shown() as emit,
-        rows.open_ask(answerer, find_workspace(), Path.cwd()) as ask,
+        rows.open_ask(answerer, workspace, Path.cwd()) as ask,
     ):
         report = rows.generate(request, ask, emit, stop, existing=questions_of(loaded.data, file.parent))
     print_json(report.to_json()) if as_json else data(_told(report))

@@ -1,6 +1,6 @@
-"""The dataset of a recipe without a run: the artifact that its prepare step makes, made here if need be.
+"""The data of a recipe without a run: only looked at, or prepared as a run would.
 
-A run of the same recipe finds it and skips the step.
+A run of the same recipe finds the artifact that was made here and skips the step.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.jobs.earlier import with_earlier_data
+from core.pipeline.apart import find_base_apart
 from core.pipeline.keep import look_over, partial_folder
 from core.pipeline.make import make_artifact
 from core.pipeline.plan import Plan, Stage, make_plan
-from core.pipeline.steps import StepKind, load, load_table
+from core.pipeline.steps import StepKind, load_table
 from core.pipeline.task import Task, base_of, make_task
 from core.workspace.events import Emit
 from core.workspace.home import Workspace
@@ -23,6 +25,7 @@ from core.workspace.steps import StepContext
 from core.workspace.trash import to_trash
 
 if TYPE_CHECKING:
+    from core.data.report import DataReport
     from core.recipe.recipe import Recipe
 
 PREPARE = "prepare"
@@ -36,6 +39,13 @@ class PreparedData:
     base: Path
 
 
+def inspect_recipe(recipe: Recipe, recipe_folder: Path, workspace: Workspace, emit: Emit) -> DataReport:
+    """What is in the recipe's data; no model is loaded, and nothing is kept."""
+    from core.data.inspect import inspect_sources
+
+    return inspect_sources(with_earlier_data(recipe, workspace).data, recipe_folder, emit)
+
+
 def prepare_dataset(recipe: Recipe, recipe_folder: Path, workspace: Workspace, emit: Emit) -> PreparedData:
     """The dataset that training would read now. May unpack or download the base model.
 
@@ -43,9 +53,10 @@ def prepare_dataset(recipe: Recipe, recipe_folder: Path, workspace: Workspace, e
     """
     from core.models.hardware import describe_hardware
 
+    recipe = with_earlier_data(recipe, workspace)
     plan = make_plan(recipe, recipe_folder, describe_hardware().device_kind, until=PREPARE)
     table = load_table(plan.table)
-    base = load(table.find_base)(plan.base, workspace, recipe_folder)
+    base = find_base_apart(plan.base, workspace, recipe_folder)
     stage = plan.stage(PREPARE)
     kind = table.kinds[stage.kind]
     task = make_task(plan, stage, kind, base_of(base), {}, workspace)
