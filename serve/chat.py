@@ -1,37 +1,30 @@
 """The one renderer: messages in, token ids out, for training and for serving.
 
-The model's own Jinja template runs in a sandbox with the settings transformers
-uses. What a person or a document wrote stays text: before the template runs, every
-look-alike of a control token in a message becomes a placeholder of private-use
-characters that nobody can guess. In the rendered prompt the two change places: the
-template's own control tokens become placeholders, the look-alikes become plain text
-again, and a tokenizer whose control tokens are spelled as placeholders encodes the
-whole prompt at once. So each stretch between two control tokens is encoded whole,
+The model's own Jinja template runs in a sandbox with the settings transformers uses,
+and what a person or a document wrote stays text (serve/look_alikes.py): the template's
+control tokens are spelled as placeholders, and a tokenizer that spells them so encodes
+the whole prompt at once. So each stretch between two control tokens is encoded whole,
 exactly as transformers' `apply_chat_template` does it (the oracle in the tests).
 """
 
 from __future__ import annotations
 
-import json
-import re
-import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from jinja2 import TemplateError
-from tokenizers import Tokenizer
+from tokenizers.decoders import DecodeStream
 
-from serve.template import compile_template
+from serve.borders import Borders, Sheet
+from serve.look_alikes import Mark, Swap, control_tokens, respelled
+from serve.script import Answer, Script, valid
+from serve.template import compile_template, find_template
+from serve.words import Words
 from tunery.errors import BadInput
 from tunery.files import read_json
 from tunery.hashes import sha256_text
-
-# What a wrong template, or a conversation it was not made for, can raise.
-_TEMPLATE_ERRORS = (TemplateError, TypeError, ValueError, LookupError, ArithmeticError, RecursionError)
-ROLES = ("system", "user", "assistant", "tool")
 
 
 @dataclass(frozen=True)
@@ -106,6 +99,16 @@ def _changed_json(value: Any, change: Callable[[str], str]) -> Any:
     return value
 
 
+class Dialogue(Protocol):
+    """What can be rendered for training: turns, and the JSON schemas of tools that they may call."""
+
+    @property
+    def messages(self) -> Sequence[Message]: ...
+
+    @property
+    def tools(self) -> Sequence[Mapping[str, Any]]: ...
+
+
 @dataclass(frozen=True)
 class Rendered:
     """A conversation as the model sees it.
@@ -118,6 +121,16 @@ class Rendered:
     ids: list[int]
     assistant: list[tuple[int, int]]
     text: str
+
+
+@dataclass(frozen=True)
+class _Written:
+    """What the template made of a conversation: as it stands, as the tokenizer takes it, its answers."""
+
+    raw: str
+    spelled: str
+    marks: list[Mark]
+    answers: list[Answer]
 
 
 class ChatFormat:
@@ -134,12 +147,21 @@ class ChatFormat:
         self.template_sha256 = sha256_text(template)
         self._special = dict(special)
         self._template = compile_template(template)
-        self._controls = _control_tokens(tokenizer, template)
-        self._swap = _Swap(sorted(self._controls, key=len, reverse=True))
-        self._tokenizer = self._respelled(tokenizer)
+        self._swap = Swap(control_tokens(tokenizer, template))
+        self._tokenizer = respelled(tokenizer, self._swap)
+        self._words = Words(self._tokenizer, tokenizer, self._swap)
+        self._borders = Borders(self._encode, self._swap, tokenizer)
         self.vocab_size: int = self._tokenizer.get_vocab_size(with_added_tokens=True)
-        self.bos_id = self._control_id(special.get("bos_token"))
-        self._stop_tokens = tuple(stop_tokens)
+        self.bos_id = self._control_id("bos_token")
+        self.eos_id = self._control_id("eos_token")
+        self.pad_id = self._control_id("pad_token")
+        self.control_ids = frozenset(self._swap.controls.values())
+        self.controls = tuple(self._swap.controls)
+        # What the tokenizer puts before a text that is no conversation.
+        alone = self._tokenizer.encode("", add_special_tokens=True).ids[:1]
+        self.text_prefix: tuple[int, ...] = tuple(alone) if alone == [self.bos_id] else ()
+        # What the model's own generation_config.json says, with which every other runtime stops.
+        self.generation_stop_ids = tuple(stop_tokens)
 
     @classmethod
     def open(cls, folder: Path) -> ChatFormat:
@@ -158,196 +180,130 @@ class ChatFormat:
         stops = _json_if_there(folder / "generation_config.json").get("eos_token_id")
         stop_tokens = stops if isinstance(stops, list) else [] if stops is None else [stops]
         tokenizer = read_json(folder / "tokenizer.json")
-        return cls(tokenizer, _find_template(folder, settings), special, stop_tokens)
+        return cls(tokenizer, find_template(folder, settings), special, stop_tokens)
 
     @cached_property
     def stop_ids(self) -> tuple[int, ...]:
         """Ids that end an answer: the model's eos ids and the token that ends an assistant turn."""
-        found = set(self._stop_tokens)
-        eos = self._control_id(self._special.get("eos_token"))
-        return tuple(sorted(found | {token for token in (eos, self._turn_end()) if token is not None}))
+        also = (self.eos_id, self._turn_end())
+        return tuple(sorted({*self.generation_stop_ids, *(token for token in also if token is not None)}))
 
-    def render(self, messages: Sequence[Message], *, add_generation_prompt: bool) -> Rendered:
-        """Turn a conversation into token ids.
+    def render(
+        self,
+        messages: Sequence[Message],
+        *,
+        add_generation_prompt: bool,
+        tools: Sequence[Mapping[str, Any]] = (),
+    ) -> Rendered:
+        """Turn a conversation into token ids. `tools` are the JSON schemas of functions the model may call.
 
         With `add_generation_prompt` the prompt ends where the model begins to answer,
         and no spans are reported. Raises BadInput when the template refuses the
-        messages, when text is not valid Unicode, and, where spans are reported, when
-        the template changes what was rendered before or melts an assistant turn into
-        its surroundings, so that no token border stands where the answer begins.
+        messages or leaves out tools and calls, when text is not valid Unicode, and,
+        where spans are reported, when the template changes what was rendered before or
+        melts an assistant turn into its surroundings, so that no token border stands
+        where the answer begins.
         """
-        raw = self._run_template(messages, add_generation_prompt)
-        ids = self._encode(raw)
-        spans = [] if add_generation_prompt else self._assistant_spans(messages, raw, ids)
-        return Rendered(ids, spans, self._swap.restore(raw))
+        written = self._write(messages, tools, waiting=add_generation_prompt)
+        return self._rendered(written, self._encode(written.spelled))
+
+    def render_many(self, conversations: Iterable[Dialogue]) -> list[Rendered | BadInput]:
+        """What `render` makes of each whole conversation, several times faster; a refusal is in its place."""
+        results: list[_Written | BadInput] = []
+        for conversation in conversations:
+            try:
+                results.append(self._write(conversation.messages, conversation.tools, waiting=False))
+            except BadInput as refusal:
+                results.append(refusal)
+        spelled = [result.spelled for result in results if isinstance(result, _Written)]
+        encoded = iter(self._words.encode(spelled))
+        return [
+            self._rendered_or_refused(result, next(encoded)) if isinstance(result, _Written) else result
+            for result in results
+        ]
 
     def encode_text(self, text: str) -> list[int]:
         """Ids of plain text; look-alikes of control tokens stay text."""
-        return list(self._tokenizer.encode(_valid(text), add_special_tokens=False).ids)
+        return self._encode(valid(text))
+
+    def encode_texts(self, texts: Sequence[str]) -> list[list[int]]:
+        """`encode_text` of each, faster."""
+        return self._words.encode([valid(text) for text in texts])
 
     def decode(self, ids: Sequence[int], *, skip_special: bool = True) -> str:
         """The text of `ids`; control tokens are left out, or spelled as the model spells them."""
         return self._swap.restore(self._tokenizer.decode(list(ids), skip_special_tokens=skip_special))
 
-    def _run_template(self, messages: Sequence[Message], add_generation_prompt: bool) -> str:
-        hidden = []
-        for message in messages:
-            if message.role not in ROLES:
-                raise BadInput(f"there is no role {message.role!r}; use one of {', '.join(ROLES)}")
-            hidden.append({"role": message.role, "content": self._swap.hide(_valid(message.content))})
+    def decode_many(self, rows: Sequence[list[int]]) -> list[str]:
+        """The text of each row of ids, without control tokens."""
+        return [self._swap.restore(text) for text in self._tokenizer.decode_batch(rows)]
+
+    def pieces(self, ids: Sequence[int]) -> Iterator[tuple[int, str]]:
+        """The text of `ids` in pieces of (how many ids, their text); ids share a piece that share a letter.
+
+        The pieces one after the other are what `decode` gives with control tokens spelled out.
+        """
+        stream, told, told_to = DecodeStream(skip_special_tokens=False), "", 0
+        for position, number in enumerate(ids, 1):
+            piece = stream.step(self._tokenizer, number)
+            if piece is not None:
+                yield position - told_to, self._swap.restore(piece)
+                told, told_to = told + piece, position
+        if told_to < len(ids):
+            whole = self._tokenizer.decode(list(ids), skip_special_tokens=False)
+            yield len(ids) - told_to, self._swap.restore(whole[len(told) :])
+
+    def _write(
+        self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]], *, waiting: bool
+    ) -> _Written:
+        script = Script(self._template, self._special, self._swap, messages, tools)
+        raw = script.whole(waiting=waiting)
+        spelled, marks = self._swap.exchange(raw)
+        answers = [] if waiting else list(script.answers(raw, self.stop_ids))
+        return _Written(raw, spelled, marks, answers)
+
+    def _encode(self, spelled: str) -> list[int]:
+        return list(self._tokenizer.encode(spelled, add_special_tokens=False).ids)
+
+    def _rendered(self, written: _Written, ids: list[int]) -> Rendered:
+        sheet = self._borders.sheet(written.raw, written.marks, ids)
+        spans = [
+            (self._border(sheet, answer.start, answer), self._border(sheet, answer.end, answer))
+            for answer in written.answers
+        ]
+        return Rendered(ids, spans, self._swap.restore(written.raw))
+
+    def _rendered_or_refused(self, written: _Written, ids: list[int]) -> Rendered | BadInput:
         try:
-            return self._template.render(
-                messages=hidden,
-                tools=None,
-                documents=None,
-                add_generation_prompt=add_generation_prompt,
-                **self._special,
-            )
-        except _TEMPLATE_ERRORS as error:
-            raise BadInput(f"the model's chat template refuses this conversation: {error}") from None
+            return self._rendered(written, ids)
+        except BadInput as refusal:
+            return refusal
 
-    def _encode(self, raw: str) -> list[int]:
-        return list(self._tokenizer.encode(self._swap.exchange(raw), add_special_tokens=False).ids)
-
-    def _assistant_spans(
-        self, messages: Sequence[Message], raw: str, ids: list[int]
-    ) -> list[tuple[int, int]]:
-        spans = []
-        for index, message in enumerate(messages):
-            if message.role != "assistant":
-                continue
-            before = self._run_template(messages[:index], True)
-            after = self._run_template(messages[: index + 1], False)
-            if not after.startswith(before) or not raw.startswith(after):
-                raise BadInput(
-                    f"the chat template changes earlier text when turn {index + 1} is added, so what is "
-                    "trained would not be what is served; use a model whose template leaves the history alone"
-                )
-            answer, stop = self._until_stop(after[len(before) :], index)
-            if answer.strip() != self._swap.hide(message.content).strip():
-                raise BadInput(f"the chat template changes the text of turn {index + 1} (assistant)")
-            start = self._token_border(before, ids, index)
-            spans.append((start, self._token_border(before + answer + stop, ids, index)))
-        return spans
-
-    def _until_stop(self, rest: str, index: int) -> tuple[str, str]:
-        for found in self._swap.find_controls(rest):
-            if self._controls[found.group()] in self.stop_ids:
-                return rest[: found.start()], found.group()
-        raise BadInput(
-            f"the chat template ends turn {index + 1} (assistant) without a stop token; "
-            "add the token that ends an answer to eos_token_id in generation_config.json"
-        )
-
-    def _token_border(self, prefix: str, ids: list[int], index: int) -> int:
-        """How many tokens `prefix` is; what is trained must begin exactly as it will be served."""
-        head = self._encode(prefix)
-        if ids[: len(head)] != head:
+    def _border(self, sheet: Sheet, position: int, answer: Answer) -> int:
+        """The tokens before `position`: what is trained must begin exactly as it will be served."""
+        found = self._borders.find(sheet, position)
+        if found is None:
             raise BadInput(
-                f"turn {index + 1} (assistant) melts into the template's own text at its border, mostly "
-                "because it begins with white space; remove leading white space from the answer"
+                f"turn {answer.turn + 1} (assistant) melts into the template's own text at its border, "
+                "mostly because it begins with white space; remove leading white space from the answer"
             )
-        return len(head)
+        return found
 
     def _turn_end(self) -> int | None:
         """The first control token after an assistant turn, or None where the template has none."""
+        probe = [Message("user", "q"), Message("assistant", "zqxjk")]
         try:
-            after = self._run_template([Message("user", "q"), Message("assistant", "zqxjk")], False)
+            after = Script(self._template, self._special, self._swap, probe).write(waiting=False)
         except BadInput:
             return None
-        found = next(self._swap.find_controls(after.partition("zqxjk")[2]), None)
-        return self._controls[found.group()] if found else None
+        position = after.find("zqxjk")
+        controls = self._swap.controls_from(after, position) if position >= 0 else iter(())
+        return next((number for _, _, number in controls), None)
 
-    def _control_id(self, token: str | None) -> int | None:
-        return None if token is None else self._controls.get(token)
-
-    def _respelled(self, document: Mapping[str, Any]) -> Tokenizer:
-        """The tokenizer with its control tokens spelled as placeholders, ids unchanged."""
-        spell = self._swap.placeholders
-        model = dict(document["model"])
-        vocabulary = model["vocab"]
-        if isinstance(vocabulary, dict):
-            model["vocab"] = {spell.get(token, token): number for token, number in vocabulary.items()}
-        else:
-            model["vocab"] = [[spell.get(token, token), score] for token, score in vocabulary]
-        if isinstance(model.get("unk_token"), str):
-            model["unk_token"] = spell.get(model["unk_token"], model["unk_token"])
-        added = [
-            {**token, "content": spell.get(token["content"], token["content"])}
-            for token in document["added_tokens"]
-        ]
-        tokenizer = Tokenizer.from_str(json.dumps({**document, "model": model, "added_tokens": added}))
-        tokenizer.no_truncation()
-        tokenizer.no_padding()
-        for token, number in self._controls.items():
-            if tokenizer.token_to_id(spell[token]) != number:
-                raise BadInput(f"tokenizer.json gives the control token {token!r} no fixed id; save it again")
-        return tokenizer
-
-
-class _Swap:
-    """Exchanges control tokens and their placeholders in a text."""
-
-    def __init__(self, controls: Sequence[str]) -> None:
-        """`controls` are ordered longest first, so that a token wins over the tokens it contains."""
-        # Four characters of 65,000 each, drawn anew in every process: text cannot name them.
-        nonce = "".join(chr(0xF0000 + secrets.randbelow(0xFFFE)) for _ in range(4))
-        self.placeholders = {token: nonce + chr(0x100000 + n) for n, token in enumerate(controls)}
-        self._tokens = {placeholder: token for token, placeholder in self.placeholders.items()}
-        self._both = {**self.placeholders, **self._tokens}
-        either = "|".join(map(re.escape, controls)) or "(?!)"
-        self._control = re.compile(either)
-        self._placeholder = re.compile(f"{re.escape(nonce)}[\U00100000-\U0010fffd]")
-        self._any = re.compile(f"{self._placeholder.pattern}|{either}")
-
-    def hide(self, text: str) -> str:
-        return self._control.sub(lambda found: self.placeholders[found.group()], text)
-
-    def restore(self, text: str) -> str:
-        return self._placeholder.sub(lambda found: self._tokens[found.group()], text)
-
-    def exchange(self, text: str) -> str:
-        return self._any.sub(lambda found: self._both[found.group()], text)
-
-    def find_controls(self, text: str) -> Any:
-        return self._control.finditer(text)
-
-
-def _control_tokens(tokenizer: Mapping[str, Any], template: str) -> dict[str, int]:
-    """Special tokens, and added tokens that the template itself writes; white space is text."""
-    return {
-        token["content"]: token["id"]
-        for token in tokenizer["added_tokens"]
-        if token["content"]
-        and (token["special"] or (token["content"] in template and not token["content"].isspace()))
-    }
-
-
-def _find_template(folder: Path, settings: Mapping[str, Any]) -> str:
-    beside = folder / "chat_template.jinja"
-    if beside.is_file():
-        return beside.read_text(encoding="utf-8")
-    template = settings.get("chat_template")
-    if isinstance(template, list):
-        template = next((entry["template"] for entry in template if entry["name"] == "default"), None)
-    if not isinstance(template, str):
-        raise BadInput(
-            f"{folder} has no chat template; use an instruction-tuned model, "
-            "or put its template into chat_template.jinja there"
-        )
-    return template
+    def _control_id(self, name: str) -> int | None:
+        token = self._special.get(name)
+        return None if token is None else self._swap.controls.get(token)
 
 
 def _json_if_there(path: Path) -> dict[str, Any]:
     return dict(read_json(path)) if path.is_file() else {}
-
-
-def _valid(text: str) -> str:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise BadInput(
-            f"the text holds half a character (a lone surrogate) at position {error.start}; "
-            "send valid Unicode"
-        ) from None
-    return text

@@ -8,7 +8,9 @@ files nor attributes that begin with an underscore.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Any, NoReturn
 
 from jinja2 import Template, TemplateError, TemplateSyntaxError, nodes
@@ -31,6 +33,22 @@ def compile_template(source: str) -> Template:
         return environment.from_string(source)
     except TemplateSyntaxError as error:
         raise BadInput(f"the chat template is wrong at line {error.lineno}: {error.message}") from None
+
+
+def find_template(folder: Path, settings: Mapping[str, Any]) -> str:
+    """The chat template of a model folder; `settings` is its tokenizer_config.json. BadInput without one."""
+    beside = folder / "chat_template.jinja"
+    if beside.is_file():
+        return beside.read_text(encoding="utf-8")
+    template = settings.get("chat_template")
+    if isinstance(template, list):
+        template = next((entry["template"] for entry in template if entry["name"] == "default"), None)
+    if not isinstance(template, str):
+        raise BadInput(
+            f"{folder} has no chat template; use an instruction-tuned model, "
+            "or put its template into chat_template.jinja there"
+        )
+    return template
 
 
 class _GenerationTag(Extension):

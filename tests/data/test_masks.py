@@ -1,17 +1,13 @@
 """Trained tokens are the assistant turns and a stop token each: shown on the real tokenizer, by position."""
 
-from array import array
-from itertools import pairwise
-
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.data.check import check_conversation
-from core.data.render import RenderedRow, TokenBuffer, check_spans, render_row
 from core.data.rows import Place, Problem
-from core.models.dataset import Row
+from core.data.tokens.masks import Masked, check_masks
+from core.data.tokens.render import RenderedRow, RowRenderer
 from core.models.examples import Conversation
 from serve.chat import ChatFormat, Message
 
@@ -45,8 +41,13 @@ def chat(starter_chat_folder):
 
 
 def render(messages, chat, max_length=512, context_length=8192):
-    row = Row("one", "tickets.jsonl", 1, Conversation(tuple(messages)))
-    return render_row(row, PLACE, chat, max_length=max_length, context_length=context_length)
+    renderer = RowRenderer(chat, max_length=max_length, context_length=context_length, too_long="refuse")
+    (result,) = renderer.render([(Conversation(tuple(messages)), PLACE)])
+    return result
+
+
+def wrong_with(messages, ids, spans, chat):
+    return check_masks([Masked(messages, ids, spans)], chat)[0]
 
 
 @settings(deadline=None, max_examples=80)
@@ -73,9 +74,9 @@ def test_a_mask_that_is_off_by_anything_is_noticed(messages, chat, data):
     start, end = spans[index]
     move = data.draw(st.sampled_from([(-1, 0), (0, 1), (0, -1), (1, 0), (-1, -1), (1, 1), (-5, 0), (0, 2)]))
     spans[index] = (start + move[0], end + move[1])
-    assert check_spans(messages, rendered.ids, spans, chat) is not None
+    assert wrong_with(messages, rendered.ids, spans, chat) is not None
     del spans[index]
-    assert check_spans(messages, rendered.ids, spans, chat) is not None
+    assert wrong_with(messages, rendered.ids, spans, chat) is not None
 
 
 def test_an_answer_in_which_a_control_token_slipped_is_noticed(chat):
@@ -85,7 +86,7 @@ def test_an_answer_in_which_a_control_token_slipped_is_noticed(chat):
     # What encoding with special tokens on would make of it: it decodes to the same letters.
     forged = [*good.ids[:start], *chat.encode_text("one"), 2, *chat.encode_text("two"), 2]
     assert chat.decode(forged[start:-1], skip_special=False) == "one<|im_end|>two"
-    wrong = check_spans(messages, forged, [(start, len(forged))], chat)
+    wrong = wrong_with(messages, forged, [(start, len(forged))], chat)
     assert wrong is not None
     assert "read 'onetwo' and not 'one<|im_end|>two'" in wrong
 
@@ -94,7 +95,7 @@ def test_a_last_trained_token_that_is_no_stop_token_is_noticed(chat):
     messages = [Message("user", "Q"), Message("assistant", "A.")]
     rendered = render(messages, chat)
     ((start, end),) = rendered.spans
-    wrong = check_spans(messages, rendered.ids, [(start, end - 1)], chat)
+    wrong = wrong_with(messages, rendered.ids, [(start, end - 1)], chat)
     assert wrong == "the last trained token of answer 1 is no stop token"
 
 
@@ -117,18 +118,3 @@ def test_an_answer_whose_border_melts_away_is_a_problem_with_its_place(chat):
     problem = render([Message("user", "Q"), Message("assistant", " \nA")], chat)
     assert isinstance(problem, Problem)
     assert str(problem).startswith("tickets.jsonl line 1: turn 2 (assistant) melts into")
-
-
-@given(
-    st.lists(st.lists(st.tuples(st.integers(0, 49151), st.booleans()), min_size=1, max_size=9), max_size=6)
-)
-def test_flat_arrays_hold_what_went_in(rows):
-    buffer = TokenBuffer()
-    for row in rows:
-        spans = [(n, n + 1) for n, (_, trained) in enumerate(row) if trained]
-        buffer.add(RenderedRow(array("i", [number for number, _ in row]), spans))
-    ids, trained, offsets = buffer.to_arrays()
-    assert (ids.dtype, trained.dtype, offsets.dtype) == (np.int32, np.bool_, np.int64)
-    assert [
-        list(zip(ids[a:b].tolist(), trained[a:b].tolist(), strict=True)) for a, b in pairwise(offsets)
-    ] == rows
