@@ -2,130 +2,135 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping, Sequence
+import json
+import os
+import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from core.data.inspect import SourceRows, divide, read_sources
-from core.data.render import RenderedRow, TokenBuffer, render_row
-from core.data.report import DataReport, Tokens
-from core.data.rows import Problem, refuse
-from core.models.dataset import SPLITS, Row, write_rows, write_tokens
+from core.data.card import data_card
+from core.data.gather import Wanted, find_wanted
+from core.data.look import Look, look_at, report_of
+from core.data.report import DataReport
+from core.data.tokenize import Tokenized, tokenize
+from core.models.dataset import SPLITS
 from core.recipe.sections import PrepareSection
-from core.workspace.events import Log, Progress
+from core.workspace.events import Log
 from core.workspace.steps import StepContext, StepResult
 from serve.model_folder import OpenModel, open_model
-from tunery.errors import Stopped
-from tunery.files import need_room, write_json_whole
+from tunery.files import need_room, write_json_whole, write_text_whole
 
-# Rows between two progress events.
-_EVERY = 200
-
-# By file and line, as rows know them.
-Rendered = dict[tuple[str, int], RenderedRow]
+# Bytes that preparing writes for each byte of the sources.
+ROOM = 6
 
 
 def prepare(section: PrepareSection, ctx: StepContext) -> StepResult:
     """Write the dataset of the recipe's data section into `ctx.out`.
 
-    Files: see core/models/dataset.py, and `report.json` (see core/data/report.py).
-    Raises DataError before anything is written when a row cannot be trained on as it
-    is, when a test row is also a training row, or when a split would be empty; Stopped
-    when a person asked for it.
+    Files: see core/models/dataset.py, `report.json` (see core/data/report.py), `card.md`
+    for people, and `dropped.jsonl`, every row that was left out with the reason. Raises
+    DataError before anything stands in `ctx.out` when a row cannot be trained on as it is
+    and the recipe does not say to drop it, or when a split would be empty; Stopped when a
+    person asked for it.
     """
     model = open_model(ctx.inputs["base"], verify=False)
-    sources = read_sources(section.data, ctx.recipe_folder)
-    for source in sources:
-        ctx.emit(Log(text=_describe(source)))
-    refuse([problem for source in sources for problem in source.problems])
-    splits = divide(section.data, sources)
-    limit = min(section.max_length, model.manifest.context_length)
-    rendered = _render(sources, model, section.max_length, ctx)
-    report = _report(sources, splits, rendered, limit)
-    _write(ctx.out, splits, rendered, report)
+    wanted = find_wanted(section.data, ctx.recipe_folder)
+    _need_room(wanted, ctx)
+    scratch = ctx.work / "scratch"
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    try:
+        with look_at(
+            section.data, wanted, scratch, ctx.emit, ctx.stop_requested, model.chat.controls
+        ) as look:
+            report = report_of(look)
+            for source in report.sources:
+                how = "found by looking" if source.detected else "set in the recipe"
+                ctx.emit(Log(text=f"{source.path}: {source.rows} rows, format {source.format} ({how})"))
+            report.refuse_bad_rows()
+            drafts = scratch / "dataset"
+            drafts.mkdir()
+            tokenized = tokenize(section, look, ctx, drafts)
+            report = _complete(report, tokenized, section, model)
+            _write_dropped(drafts / "dropped.jsonl", look)
+            write_json_whole(drafts / "report.json", report.to_json())
+            write_text_whole(drafts / "card.md", data_card(ctx.name, section.data, report))
+            for path in sorted(drafts.iterdir()):
+                os.replace(path, ctx.out / path.name)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
     return _result(report, section)
 
 
-def _describe(source: SourceRows) -> str:
-    how = "found by looking" if source.detected else "set in the recipe"
-    notes = "".join(f", {finding.count} {finding.code}" for finding in source.notes)
-    return f"{source.path}: {source.rows_read} rows, format {source.format} ({how}){notes}"
+def _need_room(wanted: list[Wanted], ctx: StepContext) -> None:
+    """The rows once in the ledger and once in the dataset, and 5 bytes a token."""
+    sources = sum(item.bytes for item in wanted)
+    need_room(ctx.out, ROOM * sources, "the dataset")
 
 
-def _render(sources: Sequence[SourceRows], model: OpenModel, max_length: int, ctx: StepContext) -> Rendered:
-    """Ids and masks of every row. Refuses when any row cannot be rendered or checked."""
-    count = sum(len(source.rows) for source in sources)
-    rendered: Rendered = {}
-    problems: list[Problem] = []
-    began = time.monotonic()
-    for source in sources:
-        for row, place in zip(source.rows, source.places, strict=True):
-            done = len(rendered) + len(problems)
-            if done % _EVERY == 0:
-                if ctx.stop_requested():
-                    raise Stopped("prepare was stopped before it was done; `tunery resume` begins it again")
-                left = (time.monotonic() - began) / done * (count - done) if done else None
-                ctx.emit(Progress(what="rows", done=done, of=count, eta=left))
-            result = render_row(
-                row, place, model.chat, max_length=max_length, context_length=model.manifest.context_length
-            )
-            if isinstance(result, Problem):
-                problems.append(result)
-            else:
-                rendered[row.source, row.line] = result
-    refuse(problems)
-    ctx.emit(Progress(what="rows", done=count, of=count, eta=0.0))
-    return rendered
-
-
-def _report(
-    sources: Sequence[SourceRows], splits: Mapping[str, Sequence[Row]], rendered: Rendered, limit: int
+def _complete(
+    report: DataReport, tokenized: Tokenized, section: PrepareSection, model: OpenModel
 ) -> DataReport:
-    def counted(rows: Sequence[Row]) -> Tokens:
-        return _count([rendered[row.source, row.line] for row in rows], limit)
-
-    return DataReport(
-        tuple(replace(source.report(), tokens=counted(source.rows)) for source in sources),
-        splits={name: {"rows": len(splits[name]), **counted(splits[name]).to_json()} for name in SPLITS},
-        tokens=counted([row for source in sources for row in source.rows]),
+    """The report with tokens, and with what tokenizing left out."""
+    limit = min(section.max_length, model.manifest.context_length)
+    sources = tuple(
+        replace(source, tokens=tokenized.by_source[number].tokens(limit))
+        for number, source in enumerate(report.sources)
+    )
+    splits = {
+        name: {"rows": tokenized.by_split[name].rows, **tokenized.by_split[name].tokens(limit).to_json()}
+        for name in SPLITS
+    }
+    return replace(
+        report,
+        sources=sources,
+        splits=splits,
+        tokens=tokenized.all.tokens(limit),
+        by_task={name: tally.task_figures() for name, tally in sorted(tokenized.by_task.items())},
+        steps=(*report.steps, *tokenized.steps),
+        dropped=dict(sorted((*report.dropped.items(), *tokenized.dropped.items()))),
+        lengths=tokenized.all.histogram(),
+        proof=tokenized.proof,
     )
 
 
-def _count(rows: Sequence[RenderedRow], limit: int) -> Tokens:
-    import numpy as np
-
-    lengths = np.array([len(row.ids) for row in rows] or [0])
-    trained = sum(row.trained for row in rows)
-    quantiles = {f"p{q}": int(np.percentile(lengths, q, method="higher")) for q in (50, 90, 99)}
-    return Tokens(
-        trained=trained,
-        context=int(lengths.sum()) - trained,
-        max_length=limit,
-        lengths={**quantiles, "max": int(lengths.max())},
-    )
+def _write_dropped(path: Path, look: Look) -> None:
+    """Every row that was left out: where it stood, why, and the row itself as far as it could be read."""
+    with open(path, "w", encoding="utf-8", newline="\n") as handle:
+        for source, line, reason, what, row in _left_out(look):
+            value = {"source": source, "line": line, "reason": reason, "what": what, "row": row}
+            handle.write(json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace").decode())
+            handle.write("\n")
 
 
-def _write(out: Path, splits: Mapping[str, Sequence[Row]], rendered: Rendered, report: DataReport) -> None:
-    tokens = sum(len(row.ids) for row in rendered.values())
-    letters = sum(len(turn.content) for rows in splits.values() for row in rows for turn in row.messages)
-    need_room(out, 5 * tokens + 8 * letters, "the dataset")
-    for name in SPLITS:
-        buffer = TokenBuffer()
-        for row in splits[name]:
-            buffer.add(rendered[row.source, row.line])
-        write_tokens(out, name, *buffer.to_arrays())
-        write_rows(out / f"{name}.jsonl", splits[name])
-    write_json_whole(out / "report.json", report.to_json())
+def _left_out(look: Look) -> Iterator[tuple[str, int, str, str, Any]]:
+    ledger = look.ledger
+    for source, line, reason, what, row in ledger.ask(
+        "SELECT source, line, reason, what, row FROM left_out ORDER BY source, line, reason"
+    ):
+        yield source, line, reason, what, json.loads(row) if row else None
+    for number, line, fate, row in ledger.ask(
+        "SELECT rows.source, rows.line, rows.fate, texts.row FROM rows JOIN texts ON texts.n = rows.n "
+        "WHERE fate IS NOT NULL ORDER BY rows.n"
+    ):
+        yield look.facts[number].wanted.file.shown, line, fate, "", json.loads(row)
 
 
 def _result(report: DataReport, section: PrepareSection) -> StepResult:
-    findings = [finding for source in report.sources for finding in source.findings]
     metrics: dict[str, float | None] = {
         "rows": float(report.rows),
         **{f"{name}_rows": float(facts["rows"]) for name, facts in report.splits.items()},
-        "duplicates": float(sum(finding.count for finding in findings if finding.code == "duplicate")),
+        "dropped": float(sum(report.dropped.values())),
+        "duplicates": float(
+            sum(
+                finding.count
+                for source in report.sources
+                for finding in source.findings
+                if finding.code == "duplicate"
+            )
+        ),
     }
     if report.tokens is not None:
         metrics |= {
@@ -136,5 +141,6 @@ def _result(report: DataReport, section: PrepareSection) -> StepResult:
     details: dict[str, Any] = {
         "seed": section.data.split.seed,
         "formats": {source.path: source.format for source in report.sources},
+        "sources": {source.path: source.sha256 for source in report.sources},
     }
     return StepResult(metrics, details)

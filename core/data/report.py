@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from core.data.rows import Problem, printable, refuse, shorten
-from core.models.dataset import Row
+from core.data.rows import Problem, printable
+from tunery.errors import DataError
 
 Severity = Literal["error", "warning", "note"]
-EXAMPLES = 5
 
 
 @dataclass(frozen=True)
@@ -36,12 +34,11 @@ class Finding:
     fix: str
 
     def to_json(self) -> dict[str, Any]:
-        examples = [{"line": item.line, "text": item.text} for item in self.examples]
         return {
             "code": self.code,
             "severity": self.severity,
             "count": self.count,
-            "examples": examples,
+            "examples": [{"line": item.line, "text": printable(item.text)} for item in self.examples],
             "fix": self.fix,
         }
 
@@ -60,12 +57,7 @@ class Tokens:
     lengths: dict[str, int]
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            "trained": self.trained,
-            "context": self.context,
-            "max_length": self.max_length,
-            "lengths": self.lengths,
-        }
+        return asdict(self)
 
 
 # What is printed where nothing was tokenized.
@@ -74,7 +66,11 @@ NO_TOKENS: dict[str, Any] = {"trained": None, "context": None, "max_length": Non
 
 @dataclass(frozen=True)
 class SourceReport:
-    """One file. `format` is the layout of its rows; `detected` says that it was found by looking."""
+    """One file. `format` is the layout of its rows; `detected` says that it was found by looking.
+
+    `rows` were read, `usable` of them can be trained on as they are. `sha256` and `bytes`
+    are the file's own, None for a folder of tables.
+    """
 
     path: str
     format: str
@@ -83,6 +79,9 @@ class SourceReport:
     rows: int
     usable: int
     findings: tuple[Finding, ...]
+    task: str | None = None
+    sha256: str | None = None
+    bytes: int | None = None
     tokens: Tokens | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -93,19 +92,59 @@ class SourceReport:
             "detected": self.detected,
             "rows": self.rows,
             "usable": self.usable,
+            "task": self.task,
+            "sha256": self.sha256,
+            "bytes": self.bytes,
             "findings": [finding.to_json() for finding in self.findings],
             "tokens": self.tokens.to_json() if self.tokens else NO_TOKENS,
         }
 
 
 @dataclass(frozen=True)
+class StepCount:
+    """One thing that was done to the rows: how many went in and came out, and how many it changed."""
+
+    step: str
+    rows_in: int
+    rows_out: int
+    changed: int
+    about: str
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """A histogram of row lengths. `counts[i]` rows are from `edges[i]` to below `edges[i + 1]` units long."""
+
+    unit: Literal["characters", "tokens"]
+    edges: tuple[int, ...]
+    counts: tuple[int, ...]
+
+
+NO_LENGTHS = Lengths("characters", (0,), ())
+
+
+@dataclass(frozen=True)
 class DataReport:
-    """All files of a recipe's data section. `problems` are the rows that cannot be used."""
+    """All files of a recipe's data section.
+
+    `bad` rows cannot be used, and `first_bad` is the first of them; with the policy "drop"
+    they are left out, and `refused` is False. `dropped` counts rows that were left out by
+    reason, `tasks` and `labels` the usable rows, `proof` is what was shown about stop tokens.
+    """
 
     sources: tuple[SourceReport, ...]
-    problems: tuple[Problem, ...] = ()
+    bad: int = 0
+    first_bad: Problem | None = None
+    refused: bool = False
     splits: dict[str, dict[str, Any]] = field(default_factory=dict)
+    steps: tuple[StepCount, ...] = ()
+    dropped: dict[str, int] = field(default_factory=dict)
+    tasks: dict[str, int] = field(default_factory=dict)
+    labels: dict[str, int] = field(default_factory=dict)
+    lengths: Lengths = NO_LENGTHS
     tokens: Tokens | None = None
+    by_task: dict[str, dict[str, int]] = field(default_factory=dict)
+    proof: dict[str, Any] | None = None
 
     @property
     def rows(self) -> int:
@@ -117,7 +156,8 @@ class DataReport:
 
     def refuse_bad_rows(self) -> None:
         """Raise DataError that names the first row that cannot be used, and counts the others."""
-        refuse(self.problems)
+        if self.refused and self.first_bad is not None:
+            raise DataError(refusal(self.first_bad, self.bad))
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -125,51 +165,35 @@ class DataReport:
             "usable": self.usable,
             "sources": [source.to_json() for source in self.sources],
             "splits": self.splits,
+            "steps": [asdict(step) for step in self.steps],
+            "dropped": self.dropped,
+            "tasks": self.tasks,
+            "labels": self.labels,
+            "lengths": asdict(self.lengths),
             "tokens": self.tokens.to_json() if self.tokens else NO_TOKENS,
+            "tokens_by_task": self.by_task,
+            "proof": self.proof,
         }
 
 
-def problem_findings(problems: Sequence[Problem]) -> list[Finding]:
-    """One finding for each kind of problem, most frequent first."""
-    counts = Counter(problem.code for problem in problems)
-    return [
-        Finding(
-            code,
-            "error",
-            count,
-            tuple(
-                Example(problem.place.number, printable(problem.what))
-                for problem in [problem for problem in problems if problem.code == code][:EXAMPLES]
-            ),
-            next(problem.fix for problem in problems if problem.code == code),
-        )
-        for code, count in counts.most_common()
-    ]
+def refusal(first: Problem, count: int) -> str:
+    """The sentence that names the first bad row of `count`."""
+    more = count - 1
+    others = "" if not more else f" (and {more} more row{'s' if more > 1 else ''} cannot be used)"
+    return f"{first}{others}"
 
 
-def duplicate_finding(repeated: Sequence[Row]) -> list[Finding]:
-    """`repeated` are the rows that are word for word an earlier one."""
-    if not repeated:
-        return []
-    examples = tuple(Example(row.line, shorten(row.messages[0].content)) for row in repeated[:EXAMPLES])
-    fix = "remove the copies unless they are meant to count more; copies never lie on both sides of the split"
-    return [Finding("duplicate", "warning", len(repeated), examples, fix)]
-
-
-def ignored_finding(ignored: Counter[str], first_lines: dict[str, int]) -> list[Finding]:
-    """`ignored` counts, for each key that nobody reads, the rows that have it."""
-    if not ignored:
-        return []
-    examples = tuple(
-        Example(first_lines[key], f"`{printable(key)}` in {count} rows")
-        for key, count in ignored.most_common(EXAMPLES)
-    )
-    return [
-        Finding(
-            "ignored_key",
-            "note",
-            max(ignored.values()),
-            examples,
-            "remove them, or leave them: they are not read",
-        )
-    ]
+def histogram(lengths: Sequence[tuple[int, int]], unit: Literal["characters", "tokens"]) -> Lengths:
+    """`lengths` are (length, rows), ascending. Edges grow by powers of two, so long tails stay readable."""
+    if not lengths:
+        return NO_LENGTHS
+    edges = [0, 16]
+    while edges[-1] <= lengths[-1][0]:
+        edges.append(edges[-1] * 2)
+    counts = [0] * (len(edges) - 1)
+    place = 0
+    for length, rows in lengths:
+        while length >= edges[place + 1]:
+            place += 1
+        counts[place] += rows
+    return Lengths(unit, tuple(edges), tuple(counts))

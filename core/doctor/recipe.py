@@ -10,10 +10,12 @@ from typing import Any
 from core.data.inspect import inspect_sources
 from core.data.report import DataReport
 from core.doctor.finding import Finding
+from core.jobs.earlier import with_earlier_data
 from core.models.starters import STARTERS, find_starter_gguf
 from core.recipe.recipe import Recipe
 from core.recipe.sections import TrainStage
 from core.train.schedule import plan_schedule
+from core.workspace.home import find_workspace
 from tunery.errors import NotThere
 
 
@@ -56,6 +58,7 @@ def check_recipe(recipe: Recipe, file: Path) -> RecipeCheck:
 
     Raises DataError where a source as a whole cannot be used.
     """
+    recipe = with_earlier_data(recipe, find_workspace())
     report = inspect_sources(recipe.data, file.parent)
     findings = (_base(recipe.model.base), *_data(report))
     return RecipeCheck(recipe.name, str(file), report, tuple(_steps(recipe, report)), findings)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.jobs.earlier import with_earlier_data
 from core.jobs.launch import start_worker
 from core.jobs.records import RunRecord, read_record
 from core.jobs.recover import reap
@@ -41,6 +42,7 @@ def submit(recipe: Recipe, recipe_file: Path, workspace: Workspace, *, until: st
     from core.recipe.load import dump_recipe
 
     folder = recipe_file.resolve().parent
+    recipe = with_earlier_data(recipe, workspace)
     plan = make_plan(recipe, folder, _device(describe_hardware().device_kind), until)
     load(load_table(plan.table).check_base)(plan.base, folder)
     need_room(workspace.root, RUN_BYTES, "a run")

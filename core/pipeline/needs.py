@@ -16,15 +16,32 @@ Inputs = Mapping[str, Path]
 
 
 def data_files(section: Section, recipe_folder: Path) -> dict[str, Path]:
-    """The source files of the data section, and the test file where there is one."""
+    """Every file that the data section means, those of folders, globs and the hub included."""
+    from core.data.reading.files import recipe_files
+
     data = section["data"]
-    files = {
-        f"source {number}": _path(source["path"], recipe_folder)
-        for number, source in enumerate(data["sources"])
-    }
+    named = {f"source {number}": source["path"] for number, source in enumerate(data["sources"])}
     if isinstance(test := data["split"]["test"], Mapping):
-        files["test"] = _path(test["path"], recipe_folder)
-    return files
+        named["test"] = test["path"]
+    if data.get("replay"):
+        named["replay"] = data["replay"]["run"]
+    return {
+        role if len(files) == 1 else f"{role} file {position}": file
+        for role, path in named.items()
+        for files in [recipe_files(path, recipe_folder)]
+        for position, file in enumerate(_with_content(files))
+    }
+
+
+def _with_content(paths: list[Path]) -> list[Path]:
+    """Files, and the files inside of saved tables."""
+    return [
+        file
+        for path in paths
+        for file in (
+            [path] if not path.is_dir() else sorted(item for item in path.rglob("*") if item.is_file())
+        )
+    ]
 
 
 def training_facts(section: Section) -> dict[str, str]:
@@ -35,9 +52,9 @@ def training_facts(section: Section) -> dict[str, str]:
 
 
 def prepare_room(section: Section, _inputs: Inputs, recipe_folder: Path) -> int:
-    """Rows once more as JSON, and 4 bytes and a mark for each of about a token in 3 bytes."""
+    """Rows once in the scratch ledger and once as JSON, a sketch each, 5 bytes for about 3 bytes of text."""
     sources = sum(path.stat().st_size for path in data_files(section, recipe_folder).values())
-    return 4 * sources + 4 * MEGABYTE
+    return 6 * sources + 4 * MEGABYTE
 
 
 def train_room(section: Section, inputs: Inputs, _recipe_folder: Path) -> int:
@@ -58,7 +75,3 @@ def evaluate_room(_section: Section, inputs: Inputs, _recipe_folder: Path) -> in
 
 def _weights(inputs: Inputs) -> int:
     return sum(path.stat().st_size for path in inputs["base"].glob("*.safetensors"))
-
-
-def _path(text: str, folder: Path) -> Path:
-    return folder / Path(text).expanduser()

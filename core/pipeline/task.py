@@ -22,6 +22,8 @@ from tunery.files import read_json, write_json_whole
 from tunery.hashes import sha256_file, sha256_json
 
 TASKS = "tasks"
+# Keys of a section that say where something lies; what lies there counts by its content.
+_PLACES = ("path", "run")
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ def _without_folders(value: Any) -> Any:
     """The section with the names of files and without where they lie."""
     if isinstance(value, Mapping):
         return {
-            key: Path(item).name if key == "path" else _without_folders(item) for key, item in value.items()
+            key: Path(item).name if key in _PLACES else _without_folders(item) for key, item in value.items()
         }
     if isinstance(value, list | tuple):
         return [_without_folders(item) for item in value]

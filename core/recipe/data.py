@@ -126,6 +126,9 @@ class Clean(Section):
     unicode: Literal["keep", "nfc", "nfkc"] = setting(
         "keep", about="Bring letters into one form, and remove invisible characters."
     )
+    whitespace: Literal["keep", "strip"] = setting(
+        "keep", about="White space around answers, which melts into the template's own text."
+    )
     duplicates: Literal["keep", "drop"] = setting("keep", about="Rows that say the same word for word.")
     contradictions: Literal["keep", "drop"] = setting(
         "keep", about="Equal prompts with different answers: keep them all, or the first of them."
@@ -186,7 +189,7 @@ class DataSection(Section):
     replay: Replay | None = setting(None, about="Rows of an earlier run, mixed in.", shown="advanced")
     too_long: Literal["refuse", "drop", "truncate"] = setting(
         "refuse",
-        about="Rows over train.max_length: refuse, drop, or cut their oldest turns and never the last answer.",
+        about="Rows over train.max_length: refuse, drop, or cut their oldest turns, never the last answer.",
     )
     refuse_above: float = setting(
         0.1,

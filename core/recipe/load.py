@@ -90,8 +90,22 @@ def _missing_files(recipe: Recipe, folder: Path) -> list[Problem]:
             f"paths start at the recipe's folder ({folder.resolve()})",
         )
         for key, text in named
-        if not (folder / Path(text).expanduser()).exists()
+        if not _is_there(text, folder)
     ]
+
+
+def _is_there(text: str, folder: Path) -> bool:
+    """Whether a path leads somewhere; hub names and runs are looked up later, by those who know how."""
+    if text.startswith(("hf:", "run:")):
+        return True
+    path = Path(text).expanduser()
+    if (folder / path).exists():
+        return True
+    if not set("*?[") & set(text):
+        return False
+    start = folder if not path.is_absolute() else Path(path.anchor)
+    pattern = str(path.relative_to(path.anchor)) if path.is_absolute() else text
+    return next(start.glob(pattern), None) is not None
 
 
 def _impossible(recipe: Recipe) -> list[Problem]:

@@ -9,6 +9,7 @@ import pytest
 from core.data.inspect import inspect_sources
 from core.recipe.data import DataSection, DataSource, Split
 from tunery.errors import DataError
+from tunery.hashes import sha256_file
 
 
 def section(*paths, **split):
@@ -26,6 +27,9 @@ def test_a_good_file_is_described_in_the_agreed_shape(tiny_rows):
             "detected": True,
             "rows": 40,
             "usable": 40,
+            "task": None,
+            "sha256": sha256_file(tiny_rows),
+            "bytes": tiny_rows.stat().st_size,
             "findings": [],
             "tokens": {"trained": None, "context": None, "max_length": None, "lengths": None},
         }
@@ -53,11 +57,11 @@ def test_bad_rows_are_findings_and_a_refusal_when_asked(tiny_rows):
 
 
 def test_keys_that_are_not_read_are_a_note(tmp_path):
-    rows = [{"prompt": f"Q{n}", "completion": "A", "label": n} for n in range(12)]
+    rows = [{"prompt": f"Q{n}", "completion": "A", "colour": n} for n in range(12)]
     (tmp_path / "a.json").write_text(json.dumps(rows, indent=1))
     (finding,) = inspect_sources(section("a.json"), tmp_path).to_json()["sources"][0]["findings"]
     assert (finding["code"], finding["severity"], finding["count"]) == ("ignored_key", "note", 12)
-    assert finding["examples"] == [{"line": 2, "text": "`label` in 12 rows"}]
+    assert finding["examples"] == [{"line": 2, "text": "`colour` in 12 rows"}]
 
 
 def test_a_file_in_which_no_line_can_be_read_is_refused(tmp_path):
@@ -82,7 +86,7 @@ from core.data.inspect import inspect_sources
 from core.recipe.data import DataSection
 folder, name = Path(sys.argv[1]), sys.argv[2]
 inspect_sources(DataSection(sources=[{"path": name}]), folder).refuse_bad_rows()
-print([name for name in ("torch", "transformers", "numpy", "pyarrow", "pandas") if name in sys.modules])
+print([name for name in ("torch", "transformers", "pyarrow", "pandas", "ftfy") if name in sys.modules])
 """
 
 

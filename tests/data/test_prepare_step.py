@@ -123,11 +123,10 @@ def test_the_same_rows_and_seed_make_the_same_files_whatever_the_order_of_source
     bench.write("a.jsonl", many(20, "A"))
     bench.write("b.jsonl", many(20, "B"))
     bench.prepare("a.jsonl", "b.jsonl")
-    first = {path.name: path.read_bytes() for path in bench.out.iterdir() if path.name != "report.json"}
+    told = ("report.json", "card.md")  # They tell of the sources in the recipe's order.
+    first = {path.name: path.read_bytes() for path in bench.out.iterdir() if path.name not in told}
     bench.prepare("b.jsonl", "a.jsonl")
-    assert first == {
-        path.name: path.read_bytes() for path in bench.out.iterdir() if path.name != "report.json"
-    }
+    assert first == {path.name: path.read_bytes() for path in bench.out.iterdir() if path.name not in told}
 
 
 def test_copies_of_a_row_are_reported_and_never_on_both_sides(bench):
@@ -141,7 +140,7 @@ def test_copies_of_a_row_are_reported_and_never_on_both_sides(bench):
     report = json.loads((bench.out / "report.json").read_text())
     (finding,) = report["sources"][0]["findings"]
     assert (finding["code"], finding["severity"], finding["count"]) == ("duplicate", "warning", 10)
-    assert finding["examples"][0] == {"line": 31, "text": "Question 0?"}
+    assert finding["examples"][0] == {"line": 31, "text": "like line 1"}
 
 
 def test_a_test_file_is_the_test_split_in_its_own_order(bench):
@@ -154,14 +153,22 @@ def test_a_test_file_is_the_test_split_in_its_own_order(bench):
     assert len(dataset.split("train")) == 18
 
 
-def test_a_test_row_that_is_also_trained_on_is_refused(bench):
+def test_training_rows_that_are_also_test_rows_are_left_out_and_told(bench):
     bench.write("train.jsonl", many(20))
     bench.write("held.jsonl", [*many(3, "Held"), *many(2)])
-    text = bench.refusal("train.jsonl", test={"path": "held.jsonl"})
-    assert text == (
-        "held.jsonl line 4: this test row stands word for word in train.jsonl, number 1; remove it from one "
-        "of them, since a test must not be trained on (and 1 more row cannot be used)"
-    )
+    bench.prepare("train.jsonl", validation=0, test={"path": "held.jsonl"})
+    dataset = Dataset.open(bench.out)
+    assert len(dataset.rows("test")) == 5
+    assert not {row.id for row in dataset.rows("train")} & {row.id for row in dataset.rows("test")}
+    report = json.loads((bench.out / "report.json").read_text())
+    assert report["dropped"] == {"leak": 2}
+    assert "leak" in {finding["code"] for finding in report["sources"][0]["findings"]}
+    dropped = [json.loads(line) for line in (bench.out / "dropped.jsonl").read_text().splitlines()]
+    assert [(row["source"], row["line"], row["reason"]) for row in dropped] == [
+        ("train.jsonl", 1, "leak"),
+        ("train.jsonl", 2, "leak"),
+    ]
+    assert dropped[0]["row"]["messages"][0]["content"] == "Question 0?"
 
 
 @pytest.mark.parametrize(
@@ -223,9 +230,14 @@ def test_a_full_disk_is_noticed_before_anything_is_written(bench, tiny_rows, mon
 
 def test_progress_goes_up_to_all_rows(bench, tiny_rows):
     bench.prepare(tiny_rows.name)
-    steps = [(event.done, event.of) for event in bench.events if isinstance(event, Progress)]
-    assert steps[0] == (0, 40)
-    assert steps[-1] == (40, 40)
+    for what in ("rows read", "rows"):
+        steps = [
+            (event.done, event.of)
+            for event in bench.events
+            if isinstance(event, Progress) and event.what == what
+        ]
+        assert steps[-1] == (40, 40)
+        assert steps == sorted(steps)
 
 
 def test_files_of_one_name_from_two_folders_stay_apart(bench, tmp_path):

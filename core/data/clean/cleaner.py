@@ -21,7 +21,7 @@ class Cleaned:
 
     `example` is None where the row is dropped; `reason` then says why, as a code of
     `core.data.lint.findings`. `changes` counts what was done to a row that stays:
-    "trimmed" turns, texts brought into one "unicode" form, and values of each kind of
+    "trimmed" turns, texts brought into one "unicode" form, answers that lost "whitespace", and values of each kind of
     personal data that were replaced.
     """
 
@@ -56,6 +56,8 @@ class Cleaner:
             example = _trim(example, changes)
         if self._section.unicode != "keep":
             example = _one_form(example, self._section.unicode, changes)
+        if self._section.whitespace == "strip":
+            example = _without_space_around(example, changes)
         reason = self._unwanted(example)
         if reason is not None:
             return Cleaned(None, reason=reason)
@@ -104,6 +106,31 @@ def _one_form(example: Example, form: str, changes: Counter[str]) -> Example:
 
     changed = example.changed(change)
     return changed if changes["unicode"] else example
+
+
+def _without_space_around(example: Example, changes: Counter[str]) -> Example:
+    """The answers without white space before and after them."""
+
+    def strip(turns: tuple[Message, ...]) -> tuple[Message, ...]:
+        stripped = tuple(
+            replace(turn, content=turn.content.strip()) if turn.role == "assistant" else turn
+            for turn in turns
+        )
+        changes["whitespace"] += sum(a.content != b.content for a, b in zip(turns, stripped, strict=True))
+        return stripped
+
+    if isinstance(example, Conversation):
+        changed: Example = replace(example, messages=strip(example.messages))
+    elif isinstance(example, Preference):
+        changed = replace(example, chosen=strip(example.chosen), rejected=strip(example.rejected))
+    elif isinstance(example, Unpaired):
+        changed = replace(example, completion=strip(example.completion))
+    else:
+        return example
+    if not changes["whitespace"]:
+        del changes["whitespace"]
+        return example
+    return changed
 
 
 def _answer(example: Example) -> tuple[Message, ...] | None:

@@ -57,7 +57,7 @@ _IN_A_ROW = {
     "leading_space": FindingKind(
         "warning",
         "an answer begins with white space, which melts into the template's own text",
-        "remove white space from the beginning of answers",
+        "set data.clean.whitespace: strip",
     ),
     "machine_phrase": FindingKind(
         "note",

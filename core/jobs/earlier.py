@@ -1,0 +1,50 @@
+"""Data of an earlier run: `run:NAME` in a recipe becomes the file that holds that run's training rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.jobs.records import find_run
+from core.workspace.home import Workspace
+from tunery.errors import NotThere
+
+if TYPE_CHECKING:
+    from core.recipe.data import DataSection
+    from core.recipe.recipe import Recipe
+
+RUN = "run:"
+ROWS_FILE = "train.jsonl"
+
+
+def with_earlier_data(recipe: Recipe, workspace: Workspace) -> Recipe:
+    """The recipe with files instead of runs in `data.sources` and `data.replay`.
+
+    Raises NotThere when there is no such run, or it has no dataset.
+    """
+    return recipe.model_copy(update={"data": _resolved(recipe.data, workspace)})
+
+
+def _resolved(data: DataSection, workspace: Workspace) -> DataSection:
+    sources = tuple(
+        source.model_copy(update={"path": _rows_of(source.path.removeprefix(RUN), workspace)})
+        if source.path.startswith(RUN)
+        else source
+        for source in data.sources
+    )
+    replay = data.replay
+    if replay is not None and not Path(replay.run).is_absolute():
+        replay = replay.model_copy(update={"run": _rows_of(replay.run.removeprefix(RUN), workspace)})
+    return data.model_copy(update={"sources": sources, "replay": replay})
+
+
+def _rows_of(name: str, workspace: Workspace) -> str:
+    record = find_run(workspace, name)
+    made = next((step.artifact for step in record.steps if step.step == "prepare" and step.artifact), None)
+    rows = workspace.artifacts / made / ROWS_FILE if made else None
+    if rows is None or not rows.is_file():
+        raise NotThere(
+            f"the run {record.id} has no dataset any more; run its recipe again with --until prepare, "
+            "or name another run"
+        )
+    return str(rows.resolve())
