@@ -36,6 +36,8 @@ _NUMBER = re.compile(
     rf"(?P<before>[€$£]\s?)?(?<![\w.])(?P<digits>\d+(?:[.,'\s]\d{{3}}(?!\d))*(?:[.,]\d+)?)"
     rf"|\b(?P<word>{'|'.join(NUMBER_WORDS)})\b"
 )
+# The number of an item in a list counts nothing.
+_ITEM = re.compile(r"^\s*\d{1,2}[.)]\s+", re.MULTILINE)
 _UNIT_AFTER = re.compile(r"[\s-]?([€$£%]|°[cf]?|[^\W\d_]+)")
 # A capital letter inside a sentence. What stands behind an end mark, a bullet or a bar begins one.
 _NAME = re.compile(r"(?<=[^\s.!?:…|*>#-])[ \u00a0][\"“„(']?([A-ZÄÖÜÀ-Þ][\w’'-]*\w)")
@@ -60,6 +62,7 @@ def facts_of(text: str) -> list[Fact]:
     for pattern in _DATES:
         found += (_date(match) for match in pattern.finditer(rest))
         rest = pattern.sub(_blank, rest)
+    rest = _ITEM.sub(_blank, rest)
     for pattern in _TIMES:
         found += (_time(match) for match in pattern.finditer(rest))
         rest = pattern.sub(_blank, rest)

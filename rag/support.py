@@ -8,13 +8,15 @@ they err towards doubt.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rag.facts import Fact, facts_of, names_of
 from rag.letters import fold
+from rag.measures import MONTHS
 from rag.rarity import Rarity
-from rag.words import clauses, negated, restricts, sentences, telling, words
+from rag.words import clauses, negated, restricts, sentences, stem, telling, words
 
 # Share of an answer's telling words, by weight, that the passage must hold.
 COVERED_FROM = 0.75
@@ -28,7 +30,9 @@ _ASKS_YES_OR_NO = frozenset(
     fold("is are was were can could may must do does did will would should has have am").split()
     + fold("ist sind war kann können darf dürfen muss müssen soll gibt hat haben wird werden").split()
 )
-_YES, _NO = frozenset({"yes", "ja"}), frozenset({"no", "nein"})
+_NO = frozenset({"no", "nein"})
+# An answer in itself; the "no" of "no dogs" is none.
+_YES_OR_NO = re.compile(r"\s*(yes|no|ja|nein)\s*(?:[,.;:!–—-]\s*|\Z)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ def check_support(question: str, answer: str, passage: str, *, about: str, rarit
     figure = rarity.total(said & known) / rarity.total(said) if said else 0.0
     doubts = [
         *_wrong_facts(answer, facts_of(whole)),
-        *_unknown_names(answer, whole, known),
+        *_unknown_names(answer, whole),
         *_misplaced_facts(question, answer, passage, rarity),
         *_denials(question, answer, passage, rarity),
     ]
@@ -89,12 +93,19 @@ def _same_value(one: Fact, other: Fact) -> bool:
     return one.value == other.value
 
 
-def _unknown_names(answer: str, whole: str, known: set[str]) -> Iterator[str]:
-    if len(names_of(whole)) > _CAPITALS_ARE_GRAMMAR * len(words(whole)):
+def _unknown_names(answer: str, whole: str) -> Iterator[str]:
+    held = words(whole)
+    if len(names_of(whole)) > _CAPITALS_ARE_GRAMMAR * len(held):
         return
+    known = {_as_name(word) for word in held}
     for name in names_of(answer):
-        if not known.issuperset(telling(name)):
+        if not known.issuperset(map(_as_name, words(name))):
             yield f"the passage does not name {name}"
+
+
+def _as_name(word: str) -> str | int:
+    """A name as it is compared: months by their number, other words by their stem."""
+    return MONTHS.get(word) or stem(word)
 
 
 def _misplaced_facts(question: str, answer: str, passage: str, rarity: Rarity) -> Iterator[str]:
@@ -146,12 +157,12 @@ def _may_say(sentence: str, topic: set[str], denies: bool, rarity: Rarity) -> bo
 
 def _claims(question: str, answer: str) -> Iterator[tuple[str, bool]]:
     """What is claimed, and whether it is denied. "No" to a question denies what it asks."""
-    spoken = words(answer)
-    asked = list(sentences(question))[-1:]
-    if spoken and spoken[0] in _YES | _NO:
+    alone = _YES_OR_NO.match(answer)
+    if alone:
+        asked = list(sentences(question))[-1:]
         if asked and words(asked[0])[:1] and words(asked[0])[0] in _ASKS_YES_OR_NO:
-            yield asked[0], negated(asked[0]) is not (spoken[0] in _NO)
-        answer = answer.strip()[len(spoken[0]) :].lstrip(" ,.;:!–-")
+            yield asked[0], negated(asked[0]) is not (fold(alone.group(1)) in _NO)
+        answer = answer[alone.end() :]
     for sentence in sentences(answer):
         for clause in clauses(sentence):
             yield clause, negated(clause)
