@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from rag.documents import Document, read_documents
 from rag.facts import facts_of, names_of
 from rag.rarity import Rarity
 from rag.support import Support, check_support
-from rag.words import clauses, sentences
+from rag.words import clauses, sentences, telling
 
 HANDBOOK = Path(__file__).parents[2] / "examples/support/handbook"
 CHUNKS = [
@@ -165,3 +166,42 @@ def test_any_text_can_be_judged_and_agrees_with_itself_in_its_facts(text: str) -
     assert 0.0 <= found.figure <= 1.0
     assert not any("does not say" in doubt for doubt in found.doubts)
     assert all(clause.strip() for sentence in sentences(text) for clause in clauses(sentence))
+
+
+def claims() -> list[tuple[Chunk, str]]:
+    """Every sentence of the handbook that says something, with its passage."""
+    found = [(chunk, sentence.lstrip("-* ")) for chunk in CHUNKS for sentence in sentences(chunk.text)]
+    return [
+        (chunk, sentence) for chunk, sentence in found if len(telling(sentence)) > 2 and "|" not in sentence
+    ]
+
+
+def doubted(pairs: list[tuple[Chunk, str]]) -> float:
+    """The share of answers that their passage is not found to bear out."""
+    found = [
+        check_support("What about it?", answer, chunk.text, about=chunk.heading, rarity=RARITY)
+        for chunk, answer in pairs
+    ]
+    assert len(found) > 30
+    return sum(not support.holds for support in found) / len(found)
+
+
+def test_a_whole_handbook_bears_out_its_own_sentences_and_few_that_were_tampered_with() -> None:
+    true = claims()
+    numbers = [
+        (chunk, re.sub(r"(?<![\d.:])\d+(?![.:\d])", "137", sentence, count=1)) for chunk, sentence in true
+    ]
+    swapped = [
+        (chunk, sentence.replace(names_of(sentence)[0], "Wolkenheim"))
+        for chunk, sentence in true
+        if names_of(sentence)
+    ]
+    denied = [
+        (chunk, re.sub(r"\b(is|are|can|must)\b(?! not)", r"\1 not", sentence, count=1))
+        for chunk, sentence in true
+        if not re.search(r"\b(not?|never|cannot|only|without)\b", sentence, re.IGNORECASE)
+    ]
+    held = {sentence for _, sentence in true}
+    assert doubted(true) == 0.0
+    for tampered in (numbers, swapped, denied):
+        assert doubted([(chunk, answer) for chunk, answer in tampered if answer not in held]) > 0.95
