@@ -10,11 +10,68 @@ from typing import Any
 
 import pytest
 
+from tui.datasets import streams_page
+from tui.inspecting import report_text
 from tui.next_step import next_step
+from tui.tokens import Piece, Stream
 from tui.views import HomeView, Page, RunNews, RunView, ServerView
 from tunery.errors import NotThere
 
 NOON = 1_780_000_000.0
+
+REPORT = {
+    "rows": 609,
+    "usable": 606,
+    "sources": [
+        {
+            "path": "data/conversations.jsonl",
+            "format": "messages",
+            "file_format": "jsonl",
+            "detected": True,
+            "rows": 609,
+            "usable": 606,
+            "findings": [
+                {
+                    "code": "unanswered",
+                    "severity": "error",
+                    "count": 3,
+                    "examples": [{"line": 214, "text": "the conversation ends with a user turn"}],
+                    "fix": "add the answer, or set data.clean.unanswered: drop",
+                },
+                {
+                    "code": "duplicate",
+                    "severity": "warning",
+                    "count": 14,
+                    "examples": [{"line": 377, "text": "like line 87"}],
+                    "fix": "set data.clean.duplicates: drop, unless copies are meant to count more",
+                },
+            ],
+        }
+    ],
+    "lengths": {"unit": "characters", "edges": [0, 64, 128, 256, 512], "counts": [0, 116, 285, 205]},
+}
+
+
+def _pieces(*parts: tuple[str, bool]) -> tuple[Piece, ...]:
+    return tuple(Piece(0, text, trained, text.startswith("<|")) for text, trained in parts)
+
+
+STREAMS = [
+    Stream(
+        "train",
+        1,
+        486,
+        "data/conversations.jsonl",
+        46,
+        _pieces(
+            *(("<|im_start|>", False), ("user", False), ("\n", False), ("can", False), (" cats", False)),
+            *((" come", False), ("<|im_end|>", False), ("\n", False), ("<|im_start|>", False)),
+            *(("ass", False), ("istant", False), ("\n", False), ("No", True), (",", True), (" cats", True)),
+            *((" cannot", True), (" stay", True), (".", True), ("<|im_end|>", True), ("\n", False)),
+        ),
+        padding=31,
+    )
+]
 
 
 class FakeFacade:
@@ -49,15 +106,15 @@ class FakeFacade:
 
     def inspect(self, recipe: str) -> Page:
         self.asked.append(("inspect", recipe))
-        return Page("Data", "609 rows read, 609 usable; nothing odd.")
+        return Page(f"Data of {recipe}", report_text(REPORT), table=True)
 
     def dataset(self, run_id: str) -> Page:
         self._do("dataset", run_id)
-        return Page("Data", "609 rows read, 609 usable; nothing odd.")
+        return Page("Data of fennjoch", report_text(REPORT), table=True)
 
     def tokens(self, run_id: str) -> Page:
         self._do("tokens", run_id)
-        return Page("Tokens", "⟦Yes⟧")
+        return streams_page("fennjoch", run_id, STREAMS)
 
     def run(self, recipe: str) -> str:
         self.asked.append(("run", recipe))

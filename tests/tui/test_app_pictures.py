@@ -8,6 +8,7 @@ import pytest
 from textual.pilot import Pilot
 
 from tui.app import TuneryApp
+from tui.screens.page import PageScreen
 from tui.screens.run import RunScreen
 from tui.widgets.numbers import Numbers
 
@@ -65,3 +66,30 @@ async def _help(pilot: Pilot[None]) -> None:
 
 def test_help(snap_compare: Any, live: Any) -> None:
     assert snap_compare(TuneryApp(live), run_before=_help)
+
+
+async def _inspected(pilot: Pilot[None]) -> None:
+    await home_is_drawn(pilot)
+    await pilot.press("a")
+    await _page_is_drawn(pilot)
+
+
+def test_the_data_of_a_recipe(snap_compare: Any, live: Any) -> None:
+    assert snap_compare(TuneryApp(live), run_before=_inspected)
+
+
+async def _tokens(pilot: Pilot[None]) -> None:
+    await run_is_drawn(pilot)
+    await pilot.press("u")
+    await _page_is_drawn(pilot)
+
+
+def test_the_tokens_of_a_run(snap_compare: Any, done: Any) -> None:
+    assert snap_compare(TuneryApp(done), run_before=_tokens)
+
+
+async def _page_is_drawn(pilot: Pilot[None]) -> None:
+    while not isinstance(pilot.app.screen, PageScreen):
+        await pilot.pause(0.02)
+    pilot.app.clear_notifications()
+    await pilot.pause()
