@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.data.similar import buckets, near
+from core.data.similar import buckets, forest, near, shelf
 from core.data.similar.forest import Forest
 from core.data.similar.near import NearDuplicates
 from core.data.similar.sketch import SKETCH_BYTES, Sketcher
@@ -98,7 +98,11 @@ def test_memory_for_few_rows_at_a_time_finds_the_same_groups(tmp_path, monkeypat
     monkeypatch.setattr(buckets, "PART", 32)
     monkeypatch.setattr(near, "PART", 32)
     monkeypatch.setattr(near, "MOST_PARTS", 100)
-    monkeypatch.setattr(near, "_CHUNK", 50)
+    monkeypatch.setattr(near, "_PAIRS", 50)
+    monkeypatch.setattr(shelf, "_CHUNK", 50)
+    monkeypatch.setattr(shelf, "_MAPPED", 7)
+    monkeypatch.setattr(shelf, "_PENDING_BYTES", 3 * SKETCH_BYTES)
+    monkeypatch.setattr(forest, "_CHUNK", 50)
     for name, expected in groups.items():
         assert len(expected) > 50
         assert list(search(tmp_path / f"small {name}", texts).groups(name)) == expected
@@ -108,13 +112,13 @@ def test_a_template_in_every_row_costs_a_bounded_number_of_comparisons_and_hides
     tmp_path, monkeypatch
 ):
     compared = []
-    compare = near._compare
+    compare = NearDuplicates._compare
 
-    def counted(file, left, right):
+    def counted(self, left, right):
         compared.append(len(left))
-        return compare(file, left, right)
+        return compare(self, left, right)
 
-    monkeypatch.setattr(near, "_compare", counted)
+    monkeypatch.setattr(NearDuplicates, "_compare", counted)
     template = text_of(30, 1)
     texts = [f"{template} {text_of(15, seed)}" for seed in range(2, 4002)]
     texts += [swapped(text, 1, 0) for text in texts[:200]]
@@ -131,11 +135,13 @@ def test_a_template_in_every_row_costs_a_bounded_number_of_comparisons_and_hides
 
 
 def test_a_hundred_thousand_copies_cost_no_comparison_at_all(tmp_path, monkeypatch):
-    monkeypatch.setattr(near, "_compare", lambda file, left, right: np.full(len(left), 1 / len(left)))
+    compared = []
+    monkeypatch.setattr(NearDuplicates, "_compare", lambda self, left, _: compared.extend(left) or left)
     found = NearDuplicates(tmp_path)
     for each in Sketcher().sketch(["What can I do for you?", ""]) * 50_000:
         found.add(each)
     assert list(found.groups(0.8)) == [(row, row % 2) for row in range(2, 100_000)]
+    assert compared == []
 
 
 @given(st.integers(1, 30), st.lists(st.tuples(st.integers(0, 29), st.integers(0, 29)), max_size=40))
@@ -145,12 +151,12 @@ def test_groups_are_what_pairs_connect_and_the_earliest_row_leads(tmp_path_facto
     for _ in range(count):
         for left, right in pairs:
             leads[left] = leads[right] = min(leads[left], leads[right])
-    forest = Forest(tmp_path_factory.mktemp("forest") / "groups", count)
+    grown = Forest(tmp_path_factory.mktemp("forest") / "groups", count)
     half = len(pairs) // 2
     for part in (pairs[:half], pairs[half:]):
         left, right = (np.array([pair[side] for pair in part], np.uint32) for side in (0, 1))
-        forest.unite(left, right)
-    assert list(forest.followers()) == [(row, lead) for row, lead in enumerate(leads) if row != lead]
+        grown.unite(left, right)
+    assert list(grown.followers()) == [(row, lead) for row, lead in enumerate(leads) if row != lead]
 
 
 def edits(text, draw):

@@ -128,7 +128,7 @@ def test_the_similarity_told_is_that_of_the_word_triples(words, share):
     pairs = [(text, edited(text, share, seed)) for seed, text in enumerate(texts)]
     errors = [abs(told(*pair) - truth(*pair)) for pair in pairs]
     assert max(errors) < (0.05 if share < 0.1 else 0.1)
-    assert sum(errors) / len(errors) < (0.01 if share < 0.1 else 0.02)
+    assert sum(errors) / len(errors) < (0.01 if share < 0.1 else 0.05)
 
 
 def test_rows_of_book_length_are_told_less_exactly_and_never_absurdly():

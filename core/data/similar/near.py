@@ -3,8 +3,7 @@
 Rows whose sketches are equal are one group from the start, so that a text that stands in
 100,000 rows costs no more than one that stands in two. The others are candidates where they
 agree in a band of slots, and near-duplicates where the sketches say that they are similar
-enough. Of rows that share a band with many (a template sentence), only some are compared:
-with the first of them, and with those that agree best in the following slots.
+enough. Of rows that share a band with many (a template sentence), only some are compared.
 
 On disk: SKETCH_BYTES a row for good, and during a search 12 bytes for each band (about 250 a
 row at a similarity of 0.8) and 5 bytes for its group.
@@ -12,7 +11,6 @@ row at a similarity of 0.8) and 5 bytes for its group.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,15 +20,17 @@ from numpy.typing import NDArray
 
 from core.data.similar.buckets import ENTRY_BYTES, MOST_PARTS, PART, Buckets
 from core.data.similar.forest import Forest
-from core.data.similar.sketch import SKETCH, SKETCH_BYTES, SLOTS, Sketches, similarities
+from core.data.similar.shelf import Shelf
+from core.data.similar.sketch import SKETCH_BYTES, SLOTS, Sketches, similarities
 from tunery.files import need_room
 
 # Bands are as wide as finds this share of the pairs that are just similar enough.
 RECALL = 0.995
-# With how many of its bucket a row is compared, beside the first: all of a bucket that is no larger.
-NEIGHBOURS = 8
-_CHUNK = 2**14
-_PENDING_BYTES = 2**20
+# All rows of a bucket of this size are compared with one another; in larger ones, each with the first of the
+# bucket and the next few in an order that brings together those that agree in the following slots, too.
+SMALL = 9
+CLOSEST = 2
+_PAIRS = 2**14
 _ORDER_BITS = np.uint64(16)
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 
@@ -44,20 +44,12 @@ class NearDuplicates:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
-        self._path = folder / "sketches"
-        self._path.write_bytes(b"")
-        self._pending = bytearray()
-        self._count = 0
+        self._shelf = Shelf(folder / "sketches")
 
     def add(self, sketch: bytes) -> int:
         """Keep a sketch; returns its ordinal, from 0."""
-        if len(sketch) != SKETCH_BYTES:
-            raise ValueError(f"a sketch has {SKETCH_BYTES} bytes, not {len(sketch)}")
-        self._pending += sketch
-        if len(self._pending) >= _PENDING_BYTES:
-            self._flush()
-        self._count += 1
-        return self._count - 1
+        self._shelf.add(sketch)
+        return len(self._shelf) - 1
 
     def groups(self, similarity: float) -> Iterator[tuple[int, int]]:
         """(ordinal, representative), ascending, of each row whose group has an earlier row.
@@ -65,16 +57,16 @@ class NearDuplicates:
         A group is all rows that are connected by pairs of at least `similarity`, above 0 to
         1; the representative is its earliest row. Raises NoRoom when the disk is too full.
         """
-        self._flush()
-        if not self._count:
+        count = len(self._shelf)
+        if not count:
             return
         bands, width = bands_for(similarity)
         # Wide searches go over the sketches several times, so that a part never outgrows the memory.
-        at_once = max(1, min(bands, MOST_PARTS * PART // self._count))
-        need_room(self._folder, self._count * (ENTRY_BYTES * at_once + 5), "the search for near-duplicates")
+        at_once = max(1, min(bands, MOST_PARTS * PART // count))
+        need_room(self._folder, count * (ENTRY_BYTES * at_once + 5), "the search for near-duplicates")
         with TemporaryDirectory(dir=self._folder, prefix="search-") as name:
             folder = Path(name)
-            forest = Forest(folder / "groups", self._count)
+            forest = Forest(folder / "groups", count)
             self._unite_equal(folder, forest)
             distinct = self._distinct(folder, forest)
             for start in range(0, bands, at_once):
@@ -82,35 +74,24 @@ class NearDuplicates:
                 self._unite_similar(buckets, forest, similarity)
             yield from forest.followers()
 
-    def _flush(self) -> None:
-        with open(self._path, "ab") as file:
-            file.write(self._pending)
-        self._pending.clear()
-
-    def _chunks(self) -> Iterator[tuple[Rows, Sketches]]:
-        with open(self._path, "rb") as file:
-            for start in range(0, self._count, _CHUNK):
-                sketches = np.frombuffer(file.read(_CHUNK * SKETCH_BYTES), SKETCH)
-                yield np.arange(start, start + len(sketches), dtype=np.uint32), sketches
-
     def _unite_equal(self, folder: Path, forest: Forest) -> None:
-        with Buckets(folder, self._count) as buckets:
-            for rows, sketches in self._chunks():
+        with Buckets(folder, len(self._shelf)) as buckets:
+            for rows, sketches in self._shelf.chunks():
                 buckets.add(_whole_keys(sketches), rows)
         for keys, rows in buckets.parts():
             forest.unite(rows[_firsts(keys)], rows)
 
     def _distinct(self, folder: Path, forest: Forest) -> NDArray[np.bool_]:
         """Of rows with equal sketches, the first: it stands for all of them in the search."""
-        distinct = np.memmap(folder / "distinct", dtype=np.bool_, mode="w+", shape=(self._count,))
-        for rows, _ in self._chunks():
+        distinct = np.memmap(folder / "distinct", dtype=np.bool_, mode="w+", shape=(len(self._shelf),))
+        for rows, _ in self._shelf.chunks():
             distinct[rows] = forest.representatives(rows) == rows
         return distinct
 
     def _banded(self, folder: Path, distinct: NDArray[np.bool_], bands: range, width: int) -> Buckets:
         """The distinct rows by what their slots are in each of `bands`."""
-        with Buckets(folder, self._count * len(bands)) as buckets:
-            for rows, sketches in self._chunks():
+        with Buckets(folder, len(self._shelf) * len(bands)) as buckets:
+            for rows, sketches in self._shelf.chunks():
                 chosen = distinct[rows]
                 rows, slots = rows[chosen], sketches["slots"][chosen]
                 keys = [_band_keys(slots, band, width) for band in bands]
@@ -118,12 +99,18 @@ class NearDuplicates:
         return buckets
 
     def _unite_similar(self, buckets: Buckets, forest: Forest, similarity: float) -> None:
-        with open(self._path, "rb") as file:
-            for keys, rows in buckets.parts():
-                for left, right in _candidates(keys, rows):
-                    left, right = _in_two_groups(forest, left, right)
-                    near = _compare(file.fileno(), left, right) >= similarity
-                    forest.unite(left[near], right[near])
+        for keys, rows in buckets.parts():
+            for left, right in _candidates(keys, rows):
+                apart = forest.representatives(left) != forest.representatives(right)
+                left, right = left[apart], right[apart]
+                near = self._compare(left, right) >= similarity
+                forest.unite(left[near], right[near])
+
+    def _compare(self, left: Rows, right: Rows) -> NDArray[np.float64]:
+        """The similarity of each pair of rows."""
+        needed, at = np.unique(np.concatenate([left, right]), return_inverse=True)
+        sketches = self._shelf.pick(needed)
+        return similarities(sketches[at[: len(left)]], sketches[at[len(left) :]])
 
 
 def bands_for(similarity: float) -> tuple[int, int]:
@@ -164,21 +151,22 @@ def _key_of(columns: NDArray[np.unsignedinteger]) -> Keys:
 
 
 def _candidates(keys: Keys, rows: Rows) -> Iterator[tuple[Rows, Rows]]:
-    """Pairs worth comparing, some at a time: each row with the next few of its bucket, and the first."""
+    """Pairs of rows of one bucket that are worth comparing, some at a time. The keys are sorted."""
     bucket = keys >> _ORDER_BITS
-    for step in range(1, NEIGHBOURS + 1):
-        yield from _portions(np.flatnonzero(bucket[:-step] == bucket[step:]), step, rows)
     first = _firsts(bucket)
-    far = np.flatnonzero(np.arange(len(rows)) - first > NEIGHBOURS)
-    for start in range(0, len(far), _CHUNK):
-        at = far[start : start + _CHUNK]
-        yield rows[first[at]], rows[at]
+    place = np.arange(len(rows)) - first
+    small = np.bincount(first, minlength=len(rows))[first] <= SMALL
+    for step in range(1, SMALL):
+        right = np.flatnonzero((place >= step) & (small | (step <= CLOSEST)))
+        yield from _some(rows, right - step, right)
+    right = np.flatnonzero(~small & (place > CLOSEST))
+    yield from _some(rows, first[right], right)
 
 
-def _portions(at: NDArray[np.intp], step: int, rows: Rows) -> Iterator[tuple[Rows, Rows]]:
-    for start in range(0, len(at), _CHUNK):
-        portion = at[start : start + _CHUNK]
-        yield rows[portion], rows[portion + step]
+def _some(rows: Rows, left: NDArray[np.intp], right: NDArray[np.intp]) -> Iterator[tuple[Rows, Rows]]:
+    for start in range(0, len(left), _PAIRS):
+        part = slice(start, start + _PAIRS)
+        yield rows[left[part]], rows[right[part]]
 
 
 def _firsts(keys: Keys) -> NDArray[np.intp]:
@@ -186,16 +174,3 @@ def _firsts(keys: Keys) -> NDArray[np.intp]:
     begins = np.concatenate([[True], keys[1:] != keys[:-1]])
     firsts: NDArray[np.intp] = np.flatnonzero(begins)[np.cumsum(begins) - 1]
     return firsts
-
-
-def _in_two_groups(forest: Forest, left: Rows, right: Rows) -> tuple[Rows, Rows]:
-    apart = forest.representatives(left) != forest.representatives(right)
-    return left[apart], right[apart]
-
-
-def _compare(file: int, left: Rows, right: Rows) -> NDArray[np.float64]:
-    """The similarities of pairs of rows, whose sketches are read from `file`."""
-    needed, at = np.unique(np.concatenate([left, right]), return_inverse=True)
-    read = b"".join(os.pread(file, SKETCH_BYTES, row * SKETCH_BYTES) for row in needed.tolist())
-    sketches = np.frombuffer(read, SKETCH)
-    return similarities(sketches[at[: len(left)]], sketches[at[len(left) :]])
