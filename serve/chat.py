@@ -164,10 +164,11 @@ class ChatFormat:
         self.generation_stop_ids = tuple(stop_tokens)
 
     @classmethod
-    def open(cls, folder: Path) -> ChatFormat:
+    def open(cls, folder: Path, *, template: str | None = None) -> ChatFormat:
         """Read tokenizer.json, the chat template, the special tokens and the stop ids of `folder`.
 
-        Raises BadInput when there is no tokenizer.json or no chat template.
+        `template` takes the place of the folder's own. Raises BadInput when there is no
+        tokenizer.json or no chat template.
         """
         if not (folder / "tokenizer.json").is_file():
             raise BadInput(f"{folder} has no tokenizer.json; save the model's fast tokenizer into it")
@@ -180,7 +181,8 @@ class ChatFormat:
         stops = _json_if_there(folder / "generation_config.json").get("eos_token_id")
         stop_tokens = stops if isinstance(stops, list) else [] if stops is None else [stops]
         tokenizer = read_json(folder / "tokenizer.json")
-        return cls(tokenizer, find_template(folder, settings), special, stop_tokens)
+        template = find_template(folder, settings) if template is None else template
+        return cls(tokenizer, template, special, stop_tokens)
 
     @cached_property
     def stop_ids(self) -> tuple[int, ...]:

@@ -12,11 +12,12 @@ from core.data.report import DataReport
 from core.doctor.finding import Finding
 from core.jobs.earlier import with_earlier_data
 from core.models.starters import STARTERS, find_starter_gguf
+from core.models.templates import read_template
 from core.recipe.recipe import Recipe
 from core.recipe.sections import TrainStage
 from core.train.schedule import plan_schedule
 from core.workspace.home import find_workspace
-from tunery.errors import NotThere
+from tunery.errors import BadInput, NotThere
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def check_recipe(recipe: Recipe, file: Path) -> RecipeCheck:
     """
     recipe = with_earlier_data(recipe, find_workspace())
     report = inspect_sources(recipe.data, file.parent)
-    findings = (_base(recipe.model.base), *_data(report))
+    findings = (_base(recipe.model.base), *_template(recipe.model.template, file.parent), *_data(report))
     return RecipeCheck(recipe.name, str(file), report, tuple(_steps(recipe, report)), findings)
 
 
@@ -75,6 +76,17 @@ def _base(base: str) -> Finding:
     if "/" in base and not base.startswith(("/", ".", "~")) and not base.endswith(".gguf"):
         return Finding("base", "note", f"{base} is taken from the model hub, or from its cache")
     return Finding("base", "ok", f"the base model {base} is there")
+
+
+def _template(wanted: str | None, folder: Path) -> Iterator[Finding]:
+    if wanted is None:
+        return
+    try:
+        read_template(wanted, folder)
+    except BadInput as error:
+        yield Finding("template", "error", f"model.template {wanted!r} cannot be used", str(error))
+    else:
+        yield Finding("template", "ok", f"the chat template {wanted} takes the place of the model's own")
 
 
 def _data(report: DataReport) -> Iterator[Finding]:

@@ -51,7 +51,7 @@ def dataset_in(folder: Path, workspace: Workspace) -> NamedDataset:
 def base_of_run(workspace: Workspace, record: RunRecord) -> Path:
     """The folder of the base model of a run; it may have to be unpacked again."""
     plan = read_plan(record.folder)
-    return find_base_apart(plan.base, workspace, Path(plan.recipe_folder))
+    return find_base_apart(plan.base, workspace, Path(plan.recipe_folder), plan.template)
 
 
 def _settings(run: Path) -> dict[str, Any]:

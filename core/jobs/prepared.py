@@ -56,7 +56,7 @@ def prepare_dataset(recipe: Recipe, recipe_folder: Path, workspace: Workspace, e
     recipe = with_earlier_data(recipe, workspace)
     plan = make_plan(recipe, recipe_folder, describe_hardware().device_kind, until=PREPARE)
     table = load_table(plan.table)
-    base = find_base_apart(plan.base, workspace, recipe_folder)
+    base = find_base_apart(plan.base, workspace, recipe_folder, plan.template)
     stage = plan.stage(PREPARE)
     kind = table.kinds[stage.kind]
     task = make_task(plan, stage, kind, base_of(base), {}, workspace)

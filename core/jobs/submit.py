@@ -44,7 +44,7 @@ def submit(recipe: Recipe, recipe_file: Path, workspace: Workspace, *, until: st
     folder = recipe_file.resolve().parent
     recipe = with_earlier_data(recipe, workspace)
     plan = make_plan(recipe, folder, _device(describe_hardware().device_kind), until)
-    load(load_table(plan.table).check_base)(plan.base, folder)
+    load(load_table(plan.table).check_base)(plan.base, folder, plan.template)
     need_room(workspace.root, RUN_BYTES, "a run")
     reap(workspace)
     run = _write_run(workspace, plan, dump_recipe(recipe))

@@ -3,7 +3,7 @@
 That folder holds a model in the safetensors layout of transformers and `model.json`
 (see serve/model_folder.py). It lies in the workspace: unpacked there whole from a
 packaged starter or a GGUF file, or filled with links to a folder of yours, in which
-nothing is ever written.
+nothing is ever written. A recipe's own chat template makes another such folder of links.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from typing import Any
 
 from core.models.licence import find_licence, write_licence
 from core.models.starters import STARTERS, find_starter_gguf
+from core.models.templates import ChatTemplate, fit_template, read_template, write_template
+from core.workspace.artifacts import ARTIFACT_FILE
 from core.workspace.home import Workspace
 from core.workspace.locks import one_at_a_time
 from serve.model_folder import open_model, write_model_manifest
@@ -27,32 +29,40 @@ from tunery.hashes import sha256_file, sha256_text
 MODEL_FILE = "model.json"
 
 
-def find_base(base: str, workspace: Workspace, recipe_folder: Path) -> Path:
+def find_base(base: str, workspace: Workspace, recipe_folder: Path, template: str | None = None) -> Path:
     """The folder of the base model, with `model.json`.
 
-    `base` is a packaged starter, a .gguf file, a folder, or a hub id. Paths start at
-    `recipe_folder`. Raises NotThere when there is no such model or the hub cannot be
-    reached, and BadInput when it is there and cannot be tuned: no chat template,
-    weights that are not safetensors, or code of its own.
+    `base` is a packaged starter, a .gguf file, a folder, or a hub id, and `template` what
+    the recipe calls the chat template that takes the place of its own. Paths start at
+    `recipe_folder`. Raises NotThere when there is no such model or template or the hub
+    cannot be reached, and BadInput when it is there and cannot be tuned: no chat template,
+    or one that does not fit, weights that are not safetensors, or code of its own.
     """
+    chosen = None if template is None else read_template(template, recipe_folder)
     starter = STARTERS.get(base.lower())
-    if starter is not None:
-        return _unpacked(starter.name, find_starter_gguf(starter), workspace)
     path = recipe_folder / Path(base).expanduser()
-    if path.is_file() and base.endswith(".gguf"):
-        return _unpacked(path.stem, path, workspace)
-    if path.is_dir():
-        return _checked(path) if (path / MODEL_FILE).is_file() else _linked(path.name, path, workspace)
-    _need_hub_id(base, recipe_folder)
-    return _linked(base, _download(base), workspace)
+    ready = True
+    if starter is not None:
+        name, folder = starter.name, _unpacked(starter.name, find_starter_gguf(starter), workspace)
+    elif path.is_file() and base.endswith(".gguf"):
+        name, folder = path.stem, _unpacked(path.stem, path, workspace)
+    elif path.is_dir():
+        ready = (path / MODEL_FILE).is_file()
+        name, folder = path.name, _checked(path) if ready else path
+    else:
+        _need_hub_id(base, recipe_folder)
+        ready = False
+        name, folder = base, _download(base)
+    return folder if ready and chosen is None else _linked(name, folder, workspace, chosen)
 
 
-def check_base(base: str, recipe_folder: Path) -> None:
+def check_base(base: str, recipe_folder: Path, template: str | None = None) -> None:
     """Raise what `find_base` would, as far as a moment can tell: nothing is unpacked or downloaded.
 
     A hub id is only looked up where the hub is switched off: then it is in the hub
     library's cache or nowhere.
     """
+    chosen = None if template is None else read_template(template, recipe_folder)
     starter = STARTERS.get(base.lower())
     path = recipe_folder / Path(base).expanduser()
     if starter is not None:
@@ -60,6 +70,8 @@ def check_base(base: str, recipe_folder: Path) -> None:
     elif path.is_dir():
         if not (path / MODEL_FILE).is_file():
             _check_source(path)
+        if chosen is not None:
+            fit_template(chosen, path)
     elif not (path.is_file() and base.endswith(".gguf")):
         _need_hub_id(base, recipe_folder)
         if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
@@ -91,20 +103,27 @@ def _unpacked(name: str, gguf: Path, workspace: Workspace) -> Path:
     return _made_once(name, sha256_text(f"{UNPACK_VERSION} {sha256_file(gguf)}"), fill, workspace)
 
 
-def _linked(name: str, source: Path, workspace: Workspace) -> Path:
-    """A folder of links to `source`; a changed file there makes a new one."""
+def _linked(name: str, source: Path, workspace: Workspace, template: ChatTemplate | None) -> Path:
+    """A folder of links to `source`, with another chat template where one is given.
+
+    A changed file there makes a new one.
+    """
     context_length = _check_source(source)
     files = sorted(path for path in source.iterdir() if path.is_file() and not path.name.startswith("."))
     files = [path for path in files if path.suffix in (".json", ".jinja", ".safetensors", ".txt", ".model")]
+    files = [path for path in files if path.name not in (MODEL_FILE, ARTIFACT_FILE)]
     stats = [(path.name, (stat := path.stat()).st_size, stat.st_mtime_ns) for path in files]
+    key = [str(source.resolve()), stats, *([template.text] if template else [])]
 
     def fill(folder: Path) -> int:
         for path in files:
             (folder / path.name).symlink_to(path.resolve())
+        if template is not None:
+            write_template(template, folder)
         write_licence(folder, find_licence(source))
         return context_length
 
-    return _made_once(name, sha256_text(json.dumps([str(source.resolve()), stats])), fill, workspace)
+    return _made_once(name, sha256_text(json.dumps(key)), fill, workspace)
 
 
 def _check_source(source: Path) -> int:

@@ -87,7 +87,7 @@ def do_step(run: Path, plan: Plan, table: StepTable, step: str, asked: Callable[
 def find_base(run: Path, plan: Plan, table: StepTable) -> None:
     """Find the base model and leave in the run's folder where it is and what it holds."""
     workspace = Workspace(run.parent.parent)
-    folder = load(table.find_base)(plan.base, workspace, Path(plan.recipe_folder))
+    folder = load(table.find_base)(plan.base, workspace, Path(plan.recipe_folder), plan.template)
     write_json_whole(base_file(run), asdict(base_of(folder)))
 
 

@@ -34,7 +34,10 @@ class Stage:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that a worker needs to know. `recipe_folder` is where relative paths start."""
+    """Everything that a worker needs to know. `recipe_folder` is where relative paths start.
+
+    `template` is the recipe's chat template in place of the base model's own, if any.
+    """
 
     name: str
     base: str
@@ -42,6 +45,7 @@ class Plan:
     device: str
     table: str
     stages: tuple[Stage, ...]
+    template: str | None = None
     schema: int = SCHEMA
 
     def stage(self, step: str) -> Stage:
@@ -70,6 +74,7 @@ def make_plan(recipe: Recipe, recipe_folder: Path, device: str, until: str | Non
     plan = Plan(
         name=recipe.name,
         base=recipe.model.base,
+        template=recipe.model.template,
         recipe_folder=str(recipe_folder.resolve()),
         device=device,
         table=table_name(),

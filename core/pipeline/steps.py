@@ -56,8 +56,8 @@ class StepKind:
 class StepTable:
     """The kinds of steps, and how the base model is found.
 
-    `find_base(base, workspace, recipe_folder) -> folder` may take minutes;
-    `check_base(base, recipe_folder)` is quick, and raises what can be known at once.
+    `find_base(base, workspace, recipe_folder, template) -> folder` may take minutes;
+    `check_base(base, recipe_folder, template)` is quick, and raises what can be known at once.
     """
 
     kinds: Mapping[str, StepKind]

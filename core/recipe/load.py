@@ -83,6 +83,9 @@ def _missing_files(recipe: Recipe, folder: Path) -> list[Problem]:
     base = recipe.model.base
     if base.endswith(".gguf") or base.startswith(("/", "./", "../", "~")):
         named.append((("model", "base"), base))
+    template = recipe.model.template
+    if template is not None and template.endswith(".jinja"):
+        named.append((("model", "template"), template))
     return [
         (
             key,

@@ -21,6 +21,11 @@ class ModelSection(Section):
     base: str = setting(
         about="A hub id, a folder, a .gguf file, or a packaged starter such as smollm2-135m-instruct."
     )
+    template: str | None = setting(
+        None,
+        about="Chat template instead of the model's own: a name such as chatml, or a .jinja file.",
+        shown="advanced",
+    )
 
 
 class Lora(Section):

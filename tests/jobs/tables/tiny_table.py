@@ -28,13 +28,13 @@ SAVE_EVERY = 3
 Section = Mapping[str, Any]
 
 
-def check_base(base: str, recipe_folder: Path) -> None:
+def check_base(base: str, recipe_folder: Path, template: str | None = None) -> None:
     if not (recipe_folder / base / "model.json").is_file():
         raise NotThere(f"there is no base model {base}; name one that is there")
 
 
-def find_base(base: str, workspace: Workspace, recipe_folder: Path) -> Path:
-    check_base(base, recipe_folder)
+def find_base(base: str, workspace: Workspace, recipe_folder: Path, template: str | None = None) -> Path:
+    check_base(base, recipe_folder, template)
     return recipe_folder / base
 
 
