@@ -52,7 +52,7 @@ def _figures(title: str, changes: Iterable[Change]) -> str:
 
 def _settings(changes: tuple[Change, ...] | None) -> str:
     if changes is None:
-        return "The settings of one side are not known, because the run that made it is gone."
+        return "The settings of one side are not known: an earlier version of Tunery made it."
     if not changes:
         return "Their settings are the same."
     rows = [(change.name, _value(change.a), _value(change.b)) for change in changes]
@@ -60,7 +60,9 @@ def _settings(changes: tuple[Change, ...] | None) -> str:
 
 
 def _difference(a: int | None, b: int | None) -> str:
-    change = (b or 0) - (a or 0)
+    if a is None or b is None:
+        return ""
+    change = b - a
     return f"{change:+,}" if change else "="
 
 

@@ -102,9 +102,9 @@ def diff_datasets(
         removed=int(np.maximum(counts_left - counts_right, 0).sum()),
         moved=len(moved),
         kept=int(np.minimum(counts_left, counts_right).sum()),
-        splits=_changes(left.splits, right.splits, SPLITS),
-        sources=_changes(left.sources, right.sources),
-        tasks=_changes(left.tasks, right.tasks),
+        splits=_counts(left.splits, right.splits, SPLITS),
+        sources=_counts(left.sources, right.sources),
+        tasks=_counts(left.tasks, right.tasks),
         tokens=_changes(_tokens(report_a), _tokens(report_b)),
         steps=_changes(_steps(report_a), _steps(report_b)),
         settings=_settings(settings_a, settings_b),
@@ -193,9 +193,12 @@ def _shown(change: str, folder: Path, side: _Side, ids: Keys) -> Iterator[ShownR
         begin = end
 
 
-def _changes(a: Mapping[str, Any], b: Mapping[str, Any], names: tuple[str, ...] = ()) -> tuple[Change, ...]:
-    order = dict.fromkeys((*names, *a, *b))
-    return tuple(Change(name, a.get(name), b.get(name)) for name in order)
+def _counts(a: Counter[str], b: Counter[str], names: tuple[str, ...] = ()) -> tuple[Change, ...]:
+    return tuple(Change(name, a[name], b[name]) for name in dict.fromkeys((*names, *a, *b)))
+
+
+def _changes(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[Change, ...]:
+    return tuple(Change(name, a.get(name), b.get(name)) for name in dict.fromkeys((*a, *b)))
 
 
 def _settings(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[Change, ...] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from core.jobs.outputs import dataset_folder
 from core.pipeline.apart import find_base_apart
 from core.pipeline.plan import read_plan
 from core.workspace.home import Workspace
-from tunery.errors import NotThere, TuneryError
+from tunery.errors import NotThere
 
 if TYPE_CHECKING:
     from core.jobs.records import RunRecord
@@ -24,7 +24,7 @@ REPORT_FILE = "report.json"
 class NamedDataset:
     """`name` is what a person calls it. `settings` maps dotted recipe keys to what was set.
 
-    Without the run that made it nobody knows the settings, and they are empty.
+    They are empty for an artifact of an earlier version, which did not keep them.
     """
 
     name: str
@@ -34,17 +34,20 @@ class NamedDataset:
 
 def dataset_of_run(workspace: Workspace, record: RunRecord) -> NamedDataset:
     """What a run was trained on. Raises NotThere when it has prepared nothing yet."""
-    return NamedDataset(record.id, dataset_folder(workspace, record), _settings(record.folder))
+    plan = read_plan(record.folder)
+    settings = _settings(plan.base, plan.stage("prepare").section)
+    return NamedDataset(record.id, dataset_folder(workspace, record), settings)
 
 
-def dataset_in(folder: Path, workspace: Workspace) -> NamedDataset:
+def dataset_in(folder: Path) -> NamedDataset:
     """The artifact that lies in `folder`. Raises NotThere when none does."""
     from core.workspace.artifacts import read_artifact
 
     artifact = read_artifact(folder)
     if artifact.kind != "dataset":
         raise NotThere(f"{folder} holds a {artifact.kind} and no dataset; name a run, or a dataset's folder")
-    settings = _settings(workspace.run(artifact.run)) if artifact.run else {}
+    told = artifact.details
+    settings = _settings(told["base"], told["section"]) if "section" in told else {}
     return NamedDataset(f"{artifact.name} {artifact.fingerprint[:12]}", folder, settings)
 
 
@@ -54,22 +57,10 @@ def base_of_run(workspace: Workspace, record: RunRecord) -> Path:
     return find_base_apart(plan.base, workspace, Path(plan.recipe_folder), plan.template)
 
 
-def _settings(run: Path) -> dict[str, Any]:
-    """What a run's prepare step was told, and its base model."""
-    try:
-        plan = read_plan(run)
-        section = plan.stage("prepare").section
-    except TuneryError:
-        return {}
-    return dict(
-        _flat(
-            {
-                "model": {"base": plan.base},
-                "data": section["data"],
-                "train": {"max_length": section["max_length"]},
-            }
-        )
-    )
+def _settings(base: str, section: Mapping[str, Any]) -> dict[str, Any]:
+    """What a prepare step was told, under the keys of a recipe."""
+    train = {"max_length": section["max_length"]}
+    return dict(_flat({"model": {"base": base}, "data": section["data"], "train": train}))
 
 
 def _flat(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:

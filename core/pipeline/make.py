@@ -44,5 +44,10 @@ def _describe(plan: Plan, stage: Stage, kind: StepKind, task: Task, result: Step
         code_version=__version__,
         libraries=dict(task.libraries),
         run=run,
-        details={**result.details, "facts": dict(task.facts)},
+        details={
+            **result.details,
+            "facts": dict(task.facts),
+            "base": plan.base,
+            "section": dict(stage.section),
+        },
     )

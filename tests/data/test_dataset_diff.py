@@ -54,8 +54,8 @@ def test_added_removed_and_moved_rows_are_counted_and_shown(tmp_path: Path) -> N
         ("added", "validation", "b.jsonl", 9, "four"),
         ("moved", "train", "a.jsonl", 3, "three"),
     ]
-    assert found.splits == (Change("train", 2, 2), Change("validation", None, 1), Change("test", 1, None))
-    assert found.sources == (Change("a.jsonl", 3, 2), Change("b.jsonl", None, 1))
+    assert found.splits == (Change("train", 2, 2), Change("validation", 0, 1), Change("test", 1, 0))
+    assert found.sources == (Change("a.jsonl", 3, 2), Change("b.jsonl", 0, 1))
 
 
 def test_a_row_that_is_repeated_more_often_counts_as_added(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_a_row_that_is_repeated_more_often_counts_as_added(tmp_path: Path) -> No
 def test_a_row_from_another_file_is_the_same_row(tmp_path: Path) -> None:
     found = compared(tmp_path, {"train": [row("one", "a.jsonl")]}, {"train": [row("one", "b.jsonl")]})
     assert found.same_rows
-    assert found.sources == (Change("a.jsonl", 1, None), Change("b.jsonl", None, 1))
+    assert found.sources == (Change("a.jsonl", 1, 0), Change("b.jsonl", 0, 1))
 
 
 def test_only_three_of_many_are_shown(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_texts_and_tasks_are_compared_as_well(tmp_path: Path) -> None:
     text = PlainText("The hut opens in June.")
     plain = Row(example_id(text), "wiki.txt", 4, text, "lore")
     found = compared(tmp_path, {"train": [row("one", task="chat")]}, {"train": [plain]})
-    assert found.tasks == (Change("chat", 1, None), Change("lore", None, 1))
+    assert found.tasks == (Change("chat", 1, 0), Change("lore", 0, 1))
     assert "The hut opens in June." in [item.text for item in found.examples]
 
 
@@ -103,7 +103,7 @@ def test_tokens_steps_and_settings_come_from_the_reports_and_the_recipes(tmp_pat
     )
 
 
-def test_settings_of_a_run_that_is_gone_are_unknown_and_not_equal(tmp_path: Path) -> None:
+def test_settings_that_nobody_kept_are_unknown_and_not_equal(tmp_path: Path) -> None:
     a, b = dataset(tmp_path / "a"), dataset(tmp_path / "b")
     assert diff_datasets(a, b, {}, {"data.too_long": "drop"}).settings is None
 

@@ -139,14 +139,19 @@ def test_a_run_that_has_prepared_nothing_says_how_to_watch_it(
         dataset_of_run(workspace, record)
 
 
+def test_an_artifact_knows_its_settings_without_a_run(recipe_file: Path, workspace: Workspace) -> None:
+    recipe, found = prepared(recipe_file, workspace)
+    of_run = dataset_of_run(workspace, run_of(recipe, recipe_file, workspace, found.dataset))
+    named = NamedDataset(f"huts {found.dataset.name[:12]}", found.dataset, of_run.settings)
+    assert dataset_in(found.dataset) == named
+
+
 def test_an_artifact_of_another_kind_is_no_dataset(recipe_file: Path, workspace: Workspace) -> None:
     _, found = prepared(recipe_file, workspace)
-    named = dataset_in(found.dataset, workspace)
-    assert named == NamedDataset(f"huts {found.dataset.name[:12]}", found.dataset, {})
     record = found.dataset / "artifact.json"
     record.write_text(record.read_text().replace('"kind": "dataset"', '"kind": "report"'))
     with pytest.raises(NotThere, match="holds a report and no dataset"):
-        dataset_in(found.dataset, workspace)
+        dataset_in(found.dataset)
 
 
 def test_the_app_shows_a_recipes_data_and_a_runs_data_and_tokens(

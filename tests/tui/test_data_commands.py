@@ -192,7 +192,7 @@ def test_two_datasets_are_compared_by_folder(tunery: Tunery, tmp_path: Path, tin
         folders.append((known - set(folders)).pop())
     found = json.loads(tunery("diff", *folders, "--json").stdout)
     assert (found["added"], found["removed"]) == (2, 1)
-    assert found["settings"] is None
+    assert found["settings"] == []
     shown = tunery("diff", *folders).stdout
     assert "B has 2 rows that A has not, and lacks 1 of A's" in shown
     same = tunery("diff", folders[0], folders[0])

@@ -145,7 +145,7 @@ def _dataset(ref: str) -> NamedDataset:
 
     workspace = find_workspace()
     if (Path(ref) / "artifact.json").is_file():
-        return dataset_in(Path(ref), workspace)
+        return dataset_in(Path(ref))
     return dataset_of_run(workspace, named_run(workspace, ref))
 
 
