@@ -99,7 +99,11 @@ def _after(text: str, at: int, limit: int, characters: int) -> int | None:
 def _rest_is_one(number: str) -> bool:
     """ISO 7064: the number, its first four characters last, letters as 10 to 35, leaves 1 by 97."""
     plain = re.sub(r"[^A-Za-z0-9]", "", number).upper()
-    return int("".join(str(int(letter, 36)) for letter in plain[4:] + plain[:4])) % 97 == 1
+    # 00, 01 and 99 leave the same as 97, 98 and 02, which are the ones in use.
+    return (
+        "02" <= plain[2:4] <= "98"
+        and int("".join(str(int(letter, 36)) for letter in plain[4:] + plain[:4])) % 97 == 1
+    )
 
 
 def _brand(digits: str) -> str | None:

@@ -36,9 +36,9 @@ class NameFinder:
         results = _analyzer().analyze(text=text, language="en", entities=self._entities)
         taken = 0
         for result in sorted(results, key=lambda each: (each.start, -each.end)):
-            # The model takes line ends for parts of names, and digits for names of roads.
             start, end = _trimmed(text, result.start, result.end)
-            if start >= taken and any(map(str.isalpha, text[start:end])):
+            # In lists and code the model takes small words and numbers for names.
+            if start >= taken and text[start:end][:1].isalpha() and not text[start].islower():
                 taken = end
                 yield Found(start, end, _ENTITIES[result.entity_type], "name")
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from serve.privacy.context import meaning_before
 from serve.privacy.found import Found
 
-_EXTENSION = r"[ ,]{0,2}(?:x|ext\.?|extension|Durchwahl)[ ]?[0-9]{1,5}"
+# " ext. 12", and the letters of "1-800-555-HELP".
+_EXTENSION = r"[ ,]{0,2}(?:x|ext\.?|extension|Durchwahl)[ ]?[0-9]{1,5}|-[A-Z]{4}"
 # A run of digits with what people put between them. The first character is matched before it is looked at
 # from behind, so that the engine can jump from candidate to candidate.
 _CANDIDATE = re.compile(
@@ -20,6 +21,7 @@ _CANDIDATE = re.compile(
 _SEVEN = re.compile(rb"[0-9]{7}")
 _DATE = re.compile(
     r"[0-9]{4}([./-])[0-9]{1,2}\1[0-9]{1,2}(?![0-9])|[0-9]{1,2}([./-])[0-9]{1,2}\2(?:19|20)?[0-9]{2}(?![0-9])"
+    r"|(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:[0-2][0-9]|3[01])(?![0-9])"
 )
 _YEARS = re.compile(r"(?:1[5-9]|20)[0-9]{2}(?:[ ]?[-/, ][ ]?(?:1[5-9]|20)[0-9]{2})+")
 _THOUSANDS = re.compile(r"[0-9]{1,3}(?:\.[0-9]{3})+")
