@@ -189,7 +189,7 @@ def _label(example: Example, value: Mapping[str, Any], columns: Mapping[str, str
 def _redaction(clean: Clean) -> Callable[[Example], tuple[Example, Counter[str]]] | None:
     if not clean.redact:
         return None
-    from core.data.privacy.redact import Redactor
+    from core.data.privacy.redactor import Redactor
 
     return Redactor(clean.redact).redact
 

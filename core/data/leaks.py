@@ -10,7 +10,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
+from core.data.crew import Crew, cores
 from core.data.examine import said
 from core.data.ledger import Ledger
 from core.data.similar.passages import HeldOutPassages
@@ -20,6 +22,9 @@ from core.recipe.data import Leakage
 # Held-out rows whose passages are kept in memory. Rows of a split stand in the order of their hash, so the
 # first so many of a larger split are a fair sample; for the rest there are the near-duplicates.
 HELD_OUT = 20_000
+BATCH_ROWS = 500
+# Fewer training rows than this are looked through here: starting processes would take longer.
+ALONE_ROWS = 10_000
 
 
 @dataclass(frozen=True)
@@ -38,31 +43,61 @@ def leave_out_passages(
 
     `look_up` is called now and then and may raise to stop.
     """
-    held = HeldOutPassages(leakage.ngram)
-    for number, text in _texts("split != 'train'", HELD_OUT, ledger):
-        held.add(number, text)
+    held = tuple(_rows("split != 'train'", HELD_OUT, ledger))
+    training = int(ledger.one("SELECT count(*) FROM walk WHERE split = 'train'"))
     ledger.do("CREATE TABLE leaks (n INTEGER PRIMARY KEY)")
     shown: list[Leak] = []
     count = 0
-    for position, (number, text) in enumerate(_texts("split = 'train'", -1, ledger)):
-        if position % 1000 == 0:
+    with Crew(finder, Holding(leakage, held), 0 if training < ALONE_ROWS else cores()) as crew:
+        for found in crew.map(_batches(ledger)):
             look_up()
-        overlap = held.overlap(text)
-        if overlap is None or overlap[0] < leakage.overlap:
-            continue
-        count += 1
-        ledger.do("INSERT OR IGNORE INTO leaks VALUES (?)", number)
-        if len(shown) < examples:
-            shown.append(Leak(number, overlap[1], overlap[0]))
+            count += len(found)
+            ledger.do_many("INSERT OR IGNORE INTO leaks VALUES (?)", ((leak.number,) for leak in found))
+            shown += found[: examples - len(shown)]
     ledger.do("UPDATE rows SET fate = 'leak' WHERE n IN (SELECT n FROM leaks)")
     ledger.do("DELETE FROM walk WHERE split = 'train' AND n IN (SELECT n FROM leaks)")
     return count, tuple(shown)
 
 
-def _texts(where: str, limit: int, ledger: Ledger) -> Iterator[tuple[int, str]]:
-    query = (  # `where` is one of our own.
+@dataclass(frozen=True)
+class Holding:
+    """What the crew is told once: the recipe's limits, and the held-out rows as (number, JSON)."""
+
+    leakage: Leakage
+    held_out: tuple[tuple[int, str], ...]
+
+
+def finder(holding: Holding) -> Callable[[list[tuple[int, str]]], list[Leak]]:
+    """What a process of the crew does to each batch of training rows."""
+    held = HeldOutPassages(holding.leakage.ngram)
+    for number, row in holding.held_out:
+        held.add(number, _said(row))
+
+    def find(rows: list[tuple[int, str]]) -> list[Leak]:
+        overlaps = [(number, held.overlap(_said(row))) for number, row in rows]
+        return [
+            Leak(number, overlap[1], overlap[0])
+            for number, overlap in overlaps
+            if overlap is not None and overlap[0] >= holding.leakage.overlap
+        ]
+
+    return find
+
+
+def _said(row: str) -> str:
+    return said(Row.from_json(json.loads(row)).example)
+
+
+def _batches(ledger: Ledger) -> Iterator[list[tuple[int, str]]]:
+    rows = _rows("split = 'train'", -1, ledger)
+    while batch := list(islice(rows, BATCH_ROWS)):
+        yield batch
+
+
+def _rows(where: str, limit: int, ledger: Ledger) -> Iterator[tuple[int, str]]:
+    """Rows of `walk` as (number, JSON), in its order; -1 is no limit. `where` is one of our own."""
+    query = (
         "SELECT walk.n, texts.row FROM walk JOIN texts ON texts.n = walk.n "  # noqa: S608
         f"WHERE {where} ORDER BY walk.at LIMIT ?"
     )
-    for number, text in ledger.ask(query, limit):
-        yield number, said(Row.from_json(json.loads(text)).example)
+    yield from ledger.ask(query, limit)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from core.data.layouts import LAYOUTS, detect_layout, to_example
 from core.data.reading.files import find_files
-from core.data.reading.read import read_rows
+from core.data.reading.rows import read_rows
 from core.data.rows import Problem
 from core.models.examples import prompt_of
 from core.recipe.data import DataSection

@@ -1,9 +1,16 @@
-"""A ledger to put rows into by hand."""
+"""A ledger to put rows into by hand, and a recipe's folder in which the prepare step runs."""
+
+import json
 
 import pytest
 
 from core.data.examine import draw_of
 from core.data.ledger import Entry, Ledger, signed
+from core.data.prepare import prepare
+from core.recipe.data import DataSection, DataSource, Split
+from core.recipe.sections import PrepareSection
+from core.workspace.steps import StepContext
+from tunery.errors import DataError
 from tunery.hashes import sha256_text
 
 
@@ -40,3 +47,62 @@ def fill(ledger):
         return ledger
 
     return fill
+
+
+class Bench:
+    """A recipe's folder, and the step run in it."""
+
+    def __init__(self, tmp_path, workspace, base):
+        self.folder, self.workspace, self.base = tmp_path, workspace, base
+        self.events = []
+        self.runs = 0
+
+    def write(self, name, rows):
+        self.folder.joinpath(name).write_text(
+            "".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8"
+        )
+
+    def prepare(self, *sources, max_length=512, folder=None, stop=lambda: False, data=None, **split):
+        """`data` has more keys of the data section, the other keywords are those of its split."""
+        self.runs += 1
+        self.out = self.folder / f"out{self.runs}"
+        self.out.mkdir()
+        section = DataSection(
+            sources=tuple(
+                DataSource(path=source) if isinstance(source, str) else source for source in sources
+            ),
+            split=Split(**split),
+            **(data or {}),
+        )
+        ctx = StepContext(
+            step="prepare",
+            name="tiny",
+            inputs={"base": self.base},
+            recipe_folder=folder or self.folder,
+            out=self.out,
+            work=self.folder,
+            shared=self.folder,
+            workspace=self.workspace,
+            emit=self.events.append,
+            stop_requested=stop,
+        )
+        return prepare(PrepareSection(data=section, max_length=max_length), ctx)
+
+    def refusal(self, *sources, **settings):
+        with pytest.raises(DataError) as caught:
+            self.prepare(*sources, **settings)
+        assert list(self.out.iterdir()) == []
+        return str(caught.value)
+
+    def report(self):
+        return json.loads((self.out / "report.json").read_text(encoding="utf-8"))
+
+    def dropped(self):
+        """(source, line, reason) of every row that was left out."""
+        rows = [json.loads(line) for line in (self.out / "dropped.jsonl").read_text("utf-8").splitlines()]
+        return [(row["source"], row["line"], row["reason"]) for row in rows]
+
+
+@pytest.fixture
+def bench(tmp_path, workspace, tiny_model_folder):
+    return Bench(tmp_path, workspace, tiny_model_folder)

@@ -7,66 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.data.prepare import prepare
 from core.models.dataset import Dataset
-from core.recipe.data import DataSection, DataSource, Split
-from core.recipe.sections import PrepareSection
+from core.recipe.data import DataSource
 from core.workspace.events import Progress
-from core.workspace.steps import StepContext
 from serve.chat import ChatFormat
 from serve.model_folder import write_model_manifest
 from tunery.errors import DataError, NoRoom, Stopped
 
 SHARED = Path(__file__).parents[2] / "../shared/data"
-
-
-class Bench:
-    """A recipe's folder, and the step run in it."""
-
-    def __init__(self, tmp_path, workspace, base):
-        self.folder, self.workspace, self.base = tmp_path, workspace, base
-        self.events = []
-        self.runs = 0
-
-    def write(self, name, rows):
-        self.folder.joinpath(name).write_text(
-            "".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8"
-        )
-
-    def prepare(self, *sources, max_length=512, folder=None, stop=lambda: False, **split):
-        self.runs += 1
-        self.out = self.folder / f"out{self.runs}"
-        self.out.mkdir()
-        section = DataSection(
-            sources=tuple(
-                DataSource(path=source) if isinstance(source, str) else source for source in sources
-            ),
-            split=Split(**split),
-        )
-        ctx = StepContext(
-            step="prepare",
-            name="tiny",
-            inputs={"base": self.base},
-            recipe_folder=folder or self.folder,
-            out=self.out,
-            work=self.folder,
-            shared=self.folder,
-            workspace=self.workspace,
-            emit=self.events.append,
-            stop_requested=stop,
-        )
-        return prepare(PrepareSection(data=section, max_length=max_length), ctx)
-
-    def refusal(self, *sources, **settings):
-        with pytest.raises(DataError) as caught:
-            self.prepare(*sources, **settings)
-        assert list(self.out.iterdir()) == []
-        return str(caught.value)
-
-
-@pytest.fixture
-def bench(tmp_path, workspace, tiny_model_folder):
-    return Bench(tmp_path, workspace, tiny_model_folder)
 
 
 def conversation(question, answer="Fine."):
