@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from tui.inspecting import end_of, listed
+from tui.inspecting import WIDTH, end_of, listed
 from tunery.shown import harmless
 
 if TYPE_CHECKING:
@@ -55,8 +56,16 @@ def _settings(changes: tuple[Change, ...] | None) -> str:
         return "The settings of one side are not known: an earlier version of Tunery made it."
     if not changes:
         return "Their settings are the same."
-    rows = [(change.name, _value(change.a), _value(change.b)) for change in changes]
-    return listed("Settings", ("key", "A", "B"), rows)
+    told = (
+        textwrap.fill(
+            harmless(f"{change.name}: {_value(change.a)} → {_value(change.b)}"),
+            WIDTH,
+            initial_indent="  ",
+            subsequent_indent="    ",
+        )
+        for change in changes
+    )
+    return "\n".join(["Settings", *told])
 
 
 def _difference(a: int | None, b: int | None) -> str:

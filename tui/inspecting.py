@@ -148,7 +148,7 @@ def _wrapped(label: str, text: str, indent: int) -> Iterator[str]:
 
 
 def _is_figure(cell: str) -> bool:
-    return cell.strip("+-–=").replace(",", "").isdigit() or cell in ("–", "=")
+    return cell.strip("+-–=").replace(",", "").isdigit() or cell in ("", "–", "=")
 
 
 def _rows(count: int) -> str:

@@ -129,7 +129,7 @@ def test_what_differs_is_told_with_figures_rows_and_settings() -> None:
     assert "B has 3 rows that A has not, and lacks 1 of A's" in text
     assert "+ train, b.jsonl line 7: May I bring my \ufffd[2Jdog?" in text
     assert ["train", "9", "1,011", "+1,002"] in [line.split() for line in text.splitlines()]
-    assert ["data.too_long", "refuse", "drop"] in [line.split() for line in text.splitlines()]
+    assert "  data.too_long: refuse → drop" in text.splitlines()
 
 
 def test_unknown_settings_are_not_said_to_be_the_same() -> None:
