@@ -43,9 +43,8 @@ def _lines(name: str, section: DataSection, report: DataReport) -> Iterator[str]
     yield "|---|---|---|---|---|"
     for step in report.steps:
         yield _row(step.step, f"{step.rows_in:,}", f"{step.rows_out:,}", f"{step.changed:,}", step.about)
-    split = section.split
     yield ""
-    yield f"Divided with seed {split.seed}. Rows that were left out are in `dropped.jsonl`, with the reason."
+    yield f"Divided with seed {section.split.seed}. Rows that were left out are in `dropped.jsonl`, with the reason."
     yield from _redaction(section)
     yield from _findings(report)
 

@@ -102,7 +102,7 @@ class FileFacts:
 def find_wanted(section: DataSection, recipe_folder: Path) -> list[Wanted]:
     """The files of all sources in order, then the test file's, then those of an earlier run."""
     taken: set[str] = set()
-    found = []
+    found: list[Wanted] = []
 
     def look(source: DataSource | TestFile, role: Role, origin: int) -> None:
         files = find_files(source.path, recipe_folder, taken)
@@ -187,14 +187,13 @@ class Gathering:
             file=facts.wanted.file.shown,
             unit=facts.unit,
             layout=facts.known_layout.name,
-            columns=dict(source.columns),
+            columns=_columns(source),
             task=source.task if isinstance(source, DataSource) else None,
             rows=[(row.place.number, row.value) for row in rows],
         )
 
     def _layout_of(self, row: RawRow, source: DataSource | TestFile) -> Layout:
-        columns = dict(source.columns)
-        return detect_layout(row, columns) if source.format == "auto" else LAYOUTS[source.format]
+        return detect_layout(row, _columns(source)) if source.format == "auto" else LAYOUTS[source.format]
 
     def _take(self, examined: Examined) -> None:
         """Write down what came of a batch, and tell what is new."""
@@ -250,3 +249,7 @@ class Gathering:
         expected = done if final else max(done, int(sum(facts.expected for facts in self.facts)))
         eta = (now - self._began) / done * (expected - done) if done else None
         self._emit(Progress(what="rows read", done=done, of=expected, eta=eta))
+
+
+def _columns(source: DataSource | TestFile) -> dict[str, str]:
+    return {str(ours): theirs for ours, theirs in source.columns.items()}

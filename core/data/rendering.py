@@ -10,6 +10,7 @@ from pathlib import Path
 from core.data.rows import Place, Problem, Unit
 from core.data.tokens.render import RenderedRow, RowRenderer, TooLong
 from core.models.dataset import Row
+from core.models.examples import Conversation
 from serve.model_folder import open_model
 
 
@@ -63,7 +64,10 @@ def renderer(setup: Rendering) -> Callable[[RowBatch], list[Done | Problem]]:
 def _done(row: Row, text: str, rendered: RenderedRow) -> Done:
     if not rendered.cut:
         return Done(rendered, text, row.task)
+    talk = row.example
+    if not isinstance(talk, Conversation):
+        raise ValueError(f"turns of a {talk.kind} cannot be cut")
     first = 1 if row.messages[0].role == "system" else 0
     kept = (*row.messages[:first], *row.messages[first + rendered.cut :])
-    shorter = replace(row, example=replace(row.example, messages=kept))
+    shorter = replace(row, example=replace(talk, messages=kept))
     return Done(rendered, json.dumps(shorter.to_json(), ensure_ascii=False), row.task)
