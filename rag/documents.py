@@ -108,8 +108,8 @@ def _read(path: Path, shown: str) -> Document | Skipped:
         return Skipped(shown, "it is not text in UTF-8; save it as UTF-8")
     try:
         parsed = parse(text)
-    except (RecursionError, AssertionError, ValueError) as error:
-        return Skipped(shown, f"its markup cannot be read ({type(error).__name__})")
+    except (RecursionError, ValueError) as error:
+        return Skipped(shown, f"its markup cannot be read: {error}")
     if not parsed.blocks:
         return Skipped(shown, "it holds no text")
     title = parsed.title or Path(shown).stem

@@ -6,9 +6,12 @@ The text is made here, so that a block's characters are what a person reads on t
 from __future__ import annotations
 
 import re
-from html.parser import HTMLParser
+from typing import TYPE_CHECKING
 
 from rag.blocks import Block, BlockKind, HeadingPath, Parsed
+
+if TYPE_CHECKING:
+    from selectolax.lexbor import LexborNode
 
 # What is not the page's text; all that stands inside goes with them.
 _UNREAD = {
@@ -39,23 +42,64 @@ _INLINE = {
 }
 _WHOLE: dict[str, BlockKind] = {"ul": "list", "ol": "list", "dl": "list", "table": "table", "pre": "code"}
 _HEADING = re.compile(r"h[1-6]")
+# Tags that are open inside one another; beyond this the parser's time grows with the square.
+_DEEPEST = 2000
+_NESTING = re.compile(
+    r"<(/?)(?:ul|ol|dl|menu|div|section|article|aside|blockquote|center|details|dialog|dir|fieldset|figure|footer"
+    r"|form|header|main|nav|pre|listing|table|button|address|summary|hgroup)\b",
+    re.IGNORECASE,
+)
 
 
 def parse_html(source: str) -> Parsed:
-    """The readable text of a page; broken markup costs structure, not words."""
+    """The readable text of a page; broken markup is mended as browsers do.
+
+    Raises ValueError for tags nested thousands deep, which no page needs.
+    """
+    from selectolax.lexbor import LexborHTMLParser
+
+    _check_depth(source)
     reader = _Reader()
-    reader.feed(source)
-    reader.close()
+    root = LexborHTMLParser(source).root
+    if root is not None:
+        _walk(root, reader)
     reader.end_heading()
     reader.end_block()
     return Parsed(reader.title or reader.first_heading or None, reader.text, tuple(reader.blocks))
 
 
-class _Reader(HTMLParser):
+def _check_depth(source: str) -> None:
+    depth = 0
+    for tag in _NESTING.finditer(source):
+        depth = max(0, depth - 1) if tag.group(1) else depth + 1
+        if depth > _DEEPEST:
+            raise ValueError(f"tags nested more than {_DEEPEST} deep")
+
+
+def _walk(root: LexborNode, reader: _Reader) -> None:
+    """Tell the reader of every tag and text in order, without recursion: pages nest deep."""
+    node: LexborNode | None = root
+    while node is not None:
+        tag = node.tag or ""
+        if node.is_text_node:
+            reader.text_found(node.text_content or "")
+        elif node.is_element_node and tag not in _UNREAD:
+            reader.begin(tag)
+            if node.child is not None:
+                node = node.child
+                continue
+            reader.end(tag)
+        while node is not None and node.next is None:
+            node = node.parent
+            if node is not None and node.is_element_node:
+                reader.end(node.tag or "")
+        node = node.next if node is not None else None
+
+
+class _Reader:
     """Collects words into lines and lines into blocks."""
 
     def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
         self.blocks: list[Block] = []
         self.title = self.first_heading = ""
         self._pieces: list[str] = []
@@ -63,8 +107,7 @@ class _Reader(HTMLParser):
         self._path = HeadingPath()
         self._heading = 0
         self._in_title = False
-        # Open tags: those whose words are not read, and lists, tables and preformatted text.
-        self._unread: list[str] = []
+        # Lists, tables and preformatted text that are open.
         self._whole: list[str] = []
         self._kind: BlockKind = "paragraph"
         self._marker = ""
@@ -75,12 +118,8 @@ class _Reader(HTMLParser):
     def text(self) -> str:
         return "".join(self._pieces)
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002
-        if tag in _UNREAD:
-            self._unread.append(tag)
-        elif self._unread:
-            return
-        elif tag == "title":
+    def begin(self, tag: str) -> None:
+        if tag == "title":
             self._in_title = True
         elif _HEADING.fullmatch(tag):
             self._whole.clear()
@@ -99,13 +138,8 @@ class _Reader(HTMLParser):
         elif tag not in _INLINE:
             self._end_piece(tag)
 
-    def handle_endtag(self, tag: str) -> None:
-        if tag in self._unread:
-            while self._unread.pop() != tag:
-                pass
-        elif self._unread:
-            return
-        elif tag == "title":
+    def end(self, tag: str) -> None:
+        if tag == "title":
             self._in_title = False
         elif _HEADING.fullmatch(tag):
             self.end_heading()
@@ -117,9 +151,7 @@ class _Reader(HTMLParser):
         elif tag not in _INLINE | {"td", "th", "br"}:
             self._end_piece(tag)
 
-    def handle_data(self, data: str) -> None:
-        if self._unread:
-            return
+    def text_found(self, data: str) -> None:
         if self._in_title:
             self.title = " ".join(f"{self.title} {data}".split())
         elif "pre" in self._whole:

@@ -135,6 +135,18 @@ def test_one_file_is_a_folder_of_one(tmp_path: Path) -> None:
         list(read_documents(tmp_path / "nothing"))
 
 
+def test_hostile_markup_ends_and_its_neighbours_are_read(tmp_path: Path) -> None:
+    (tmp_path / "good.html").write_text("<p>All is well.")
+    (tmp_path / "deep.html").write_text("<div>" * 100_000 + "deep")
+    for name, piece in (("tags", "<a "), ("quotes", "<a href='"), ("comments", "<!--"), ("closes", "</x")):
+        (tmp_path / f"{name}.html").write_text(f"<p>The {name} are open.{piece * 100_000}")
+    (tmp_path / "quoted.md").write_text(">" * 100_000 + " word")
+    documents, skipped = read(tmp_path)
+    assert {"good.html", "tags.html", "quotes.html", "comments.html", "closes.html"} <= set(documents)
+    assert documents["quotes.html"].text == "The quotes are open."
+    assert skipped["deep.html"] == "its markup cannot be read: tags nested more than 2000 deep"
+
+
 # fmt: off
 PIECES = [
     "# ", "## h", "\n", "\n\n", "- a", "| a | b |", "|--|--|", "```", "    code", "> q", "<!--", "-->", "---",
