@@ -3,14 +3,15 @@
 A byte-level tokenizer cuts text before it looks at any piece: out come the control
 tokens first, then the matches of a regular expression. None of the expressions below
 has a match that goes on from a visible character over a space, or from a letter over a
-closing mark. So a text may be cut at control tokens and at such places, and the ids of
-the parts, one after the other, are the ids of the whole. Most parts are words seen
-before. Tokenizers that cut in another way encode each text whole, which is the rule
-that the tests compare with.
+closing mark or a line break. So a text may be cut at control tokens and at such places,
+and the ids of the parts, one after the other, are the ids of the whole. Most parts are
+words seen before. Tokenizers that cut in another way encode each text whole, which is
+the rule that the tests compare with.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from string import ascii_letters
@@ -32,6 +33,9 @@ _REMEMBERED = 100_000
 _LONGEST = 24
 _CLOSING = frozenset(".,:;!?)")
 _LETTERS = frozenset(ascii_letters)
+# A place where a text may be cut, and the one that ends a word at the end of a line.
+_PLACE = re.compile(r"\S |[A-Za-z][.,:;!?)\n]")
+_LINE_END = re.compile(r"(?<=[A-Za-z])(?=[.,:;!?)]*\n)")
 
 
 class Words:
@@ -69,7 +73,8 @@ class Words:
         """The ids of parts without control tokens: encoded in one go, with a control token between them."""
         between, (number,) = next(iter(self._controls.items()))
         ids: list[list[int]] = [[]]
-        for found in self._tokenizer.encode(between.join(parts), add_special_tokens=False).ids:
+        (together,) = self._encode_whole([between.join(parts)])
+        for found in together:
             if found == number:
                 ids.append([])
             else:
@@ -90,14 +95,16 @@ class Words:
 
 
 def _cut(text: str) -> list[str]:
-    """`text` in parts: cut where a space follows a visible character, and before the mark after a word."""
+    """`text` in parts: cut at a space after a visible character, and at what ends a word or a line."""
     pending, *words = text.split(" ")
     parts: list[str] = []
     for word in words:
         if not pending or pending[-1].isspace():
             pending = f"{pending} {word}"
             continue
-        if pending[-1] in _CLOSING and pending[-2:-1] in _LETTERS:
+        if "\n" in pending:
+            parts += _LINE_END.split(pending)
+        elif pending[-1] in _CLOSING and pending[-2:-1] in _LETTERS:
             parts += (pending[:-1], pending[-1])
         else:
             parts.append(pending)
@@ -114,7 +121,7 @@ def _cuts_before_spaces(document: Mapping[str, Any]) -> bool:
         return False
     for token in document["added_tokens"]:
         takes_neighbours = token.get("lstrip") or token.get("rstrip") or token.get("single_word")
-        if takes_neighbours or len(_cut(token["content"] + " ")) > 2:
+        if takes_neighbours or _PLACE.search(token["content"]):
             return False
     parts = cutter["pretokenizers"] if cutter["type"] == "Sequence" else [cutter]
     return all(map(_is_known, parts)) and any(map(_cuts_words, parts))

@@ -85,6 +85,11 @@ def with_runs_of_spaces_as_tokens(document: dict) -> None:
     ]
 
 
+def with_a_token_over_a_line_break(document: dict) -> None:
+    plain = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": False}
+    document["added_tokens"].append({"id": len(document["model"]["vocab"]), "content": "d\n", **plain})
+
+
 TOKENIZERS = {
     "SmolLM2": lambda document: None,
     "Llama 3": lambda document: llama_3_like(document, LLAMA_3),
@@ -92,6 +97,7 @@ TOKENIZERS = {
     "a space before": with_a_space_before,
     "tokens that eat spaces": with_tokens_that_eat_spaces,
     "tokens of whole words": with_tokens_of_whole_words,
+    "a token over a line break": with_a_token_over_a_line_break,
     "runs of spaces": with_runs_of_spaces_as_tokens,
 }
 FAST = {"SmolLM2", "Llama 3", "Qwen", "runs of spaces"}
