@@ -17,7 +17,8 @@ from tui.cli.progress import progress_shown
 from tunery.errors import BadInput, Interrupted, Stopped
 
 if TYPE_CHECKING:
-    from core.data.generate import Endpoint, GenerateReport, LocalModel
+    from core.data.generate.propose import GenerateReport
+    from core.data.generate.request import Endpoint, LocalModel
 
 
 def generate(
@@ -44,7 +45,10 @@ def generate(
     seed: Annotated[int, typer.Option(min=0, help="Which questions are asked of which passage.")] = 7,
     as_json: AsJson = False,
 ) -> None:
-    from core.data import generate as rows
+    from core.data.generate.asking import open_ask
+    from core.data.generate.prompts import KINDS
+    from core.data.generate.propose import generate as propose
+    from core.data.generate.request import GenerateRequest
     from core.data.questions import questions_of
     from core.jobs.earlier import with_earlier_data
     from core.recipe.load import load_recipe
@@ -53,15 +57,15 @@ def generate(
     file, workspace = recipe_path(recipe), find_workspace()
     loaded = with_earlier_data(load_recipe(file), workspace)
     answerer = _answerer(endpoint, model, key_from, loaded.model.base, file.parent)
-    request = rows.GenerateRequest(
-        docs, out, answerer, questions, tuple(kind or rows.KINDS), seed=seed, language=language
+    request = GenerateRequest(
+        docs, out, answerer, questions, tuple(kind or KINDS), seed=seed, language=language
     )
     with (
         _stopped_by_ctrl_c() as stop,
         progress_shown() as emit,
-        rows.open_ask(answerer, workspace, Path.cwd()) as ask,
+        open_ask(answerer, workspace, Path.cwd()) as ask,
     ):
-        report = rows.generate(request, ask, emit, stop, existing=questions_of(loaded.data, file.parent))
+        report = propose(request, ask, emit, stop, existing=questions_of(loaded.data, file.parent))
     print_json(report.to_json()) if as_json else data(_told(report))
     if report.proposed:
         say(f"`tunery data review {out}` shows them one by one; only accepted rows are trained on.")
@@ -75,7 +79,7 @@ def review(
 ) -> None:
     from dataclasses import asdict
 
-    from core.data.generate import open_review
+    from core.data.generate.review import open_review
     from tui.cli.reviewing import decide
 
     with open_review(file) as rows:
@@ -90,7 +94,7 @@ def review(
 def _answerer(
     endpoint: str | None, model: str | None, key_from: str | None, base: str, recipe_folder: Path
 ) -> Endpoint | LocalModel:
-    from core.data.generate import Endpoint, LocalModel
+    from core.data.generate.request import Endpoint, LocalModel
 
     if endpoint is not None:
         if model is None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tui.cli.output import say
+from tunery.shown import harmless
 
 if TYPE_CHECKING:
     from core.workspace.events import Emit, Event
@@ -32,11 +33,15 @@ def progress_shown() -> Iterator[Emit]:
             if event.kind == "progress":
                 progress.update(bar, description=told["what"], total=told["of"], completed=told["done"])
             elif event.kind in ("log", "warning"):
-                console.print(told["text"], markup=False, soft_wrap=True)
+                console.print(harmless(told["text"]), markup=False, soft_wrap=True)
+            elif event.kind == "sample":
+                console.print(
+                    harmless(f"{told['prompt']}\n    {told['answer']}"), markup=False, soft_wrap=True
+                )
 
         yield emit
 
 
 def _say_warning(event: Event) -> None:
     if event.kind == "warning":
-        say(f"warning: {event.to_json()['text']}")
+        say(f"warning: {harmless(event.to_json()['text'])}")

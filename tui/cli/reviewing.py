@@ -11,7 +11,7 @@ from tunery.errors import BadInput
 from tunery.shown import harmless
 
 if TYPE_CHECKING:
-    from core.data.generate import Proposal, Review
+    from core.data.generate.review import Proposal, Review
 
 WIDTH = 76
 KEYS = "a accepts, r rejects, e edits, s leaves it for later, q ends"
