@@ -44,7 +44,7 @@ def _lines(name: str, section: DataSection, report: DataReport) -> Iterator[str]
     for step in report.steps:
         yield _row(step.step, f"{step.rows_in:,}", f"{step.rows_out:,}", f"{step.changed:,}", step.about)
     yield ""
-    yield f"Divided with seed {section.split.seed}. Rows that were left out are in `dropped.jsonl`, with the reason."
+    yield f"Divided with seed {section.split.seed}. Rows that were left out are in `dropped.jsonl`."
     yield from _redaction(section)
     yield from _findings(report)
 

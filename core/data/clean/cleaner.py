@@ -21,8 +21,8 @@ class Cleaned:
 
     `example` is None where the row is dropped; `reason` then says why, as a code of
     `core.data.lint.findings`. `changes` counts what was done to a row that stays:
-    "trimmed" turns, texts brought into one "unicode" form, answers that lost "whitespace", and values of each kind of
-    personal data that were replaced.
+    "trimmed" turns, texts brought into one "unicode" form, answers that lost "whitespace", and
+    values of each kind of personal data that were replaced.
     """
 
     example: Example | None
