@@ -24,6 +24,7 @@ WANTED = Pair("Are cots free?", "Yes, cots are free.")
         '<think>{"question": "Is it this?", "answer": "no"}</think>{"question": "Are cots free?", '
         '"answer": "Yes, cots are free."}',
         '{"note": 1} {"question": " Are cots\\nfree? ", "answer": "\\"Yes, cots are free.\\""}',
+        '{"question": "Are cots free?", "answer": "Yes, cots are free.", "source": "http',
         "Q: Are cots free?\nA: Yes, cots are free.",
         "**Question 1:** Are cots free?\n**Answer:** Yes, cots are free.\n\nI hope this helps.",
         "1. Question: Are cots free?\n   Answer: Yes, cots are free.\n2. Question: What?\n   Answer: None.",

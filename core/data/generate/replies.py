@@ -19,6 +19,7 @@ _LONGEST_QUESTION, _LONGEST_ANSWER = 600, 2000
 _MOST_OBJECTS = 20
 _SHOWN = 500
 _NAMES = {"question": ("question", "q", "frage"), "answer": ("answer", "a", "response", "antwort")}
+_JSON_TEXT = r'"(?:[^"\\]|\\.)*"'
 _THOUGHT = re.compile(r"\A.*</think>|<think>.*\Z", re.DOTALL)
 _MARK = r"^[ \t>*_#-]*(?:\d+[.)]\s*)?[*_]*(?:{names})[*_ \t]*\d*[*_ \t]*[:：][*_]*[ \t]*"
 _QUESTION = re.compile(_MARK.format(names="question|frage|q"), re.IGNORECASE | re.MULTILINE)
@@ -55,7 +56,7 @@ class Unusable:
 def read_reply(reply: str) -> Pair | Unusable:
     """The first pair in a reply: as JSON if there is some, else as lines that begin with Q: and A:."""
     spoken = _THOUGHT.sub("", reply)
-    pair = _from_json(spoken) or _from_lines(spoken)
+    pair = _from_json(spoken) or _from_broken_json(spoken) or _from_lines(spoken)
     if pair is None:
         return Unusable("unreadable", "the reply holds no question with an answer", shorten(reply, _SHOWN))
     refused = _refused(pair)
@@ -111,6 +112,20 @@ def _text(value: Mapping[str, Any], spellings: tuple[str, ...]) -> str:
         if key.strip().casefold() in spellings and isinstance(item, str):
             return _tidy(item)
     return ""
+
+
+def _from_broken_json(reply: str) -> Pair | None:
+    """A pair whose texts are whole, in an object that never ends because the model rambled on."""
+    texts = []
+    for spellings in _NAMES.values():
+        found = re.search(rf'"(?:{"|".join(spellings)})"\s*:\s*({_JSON_TEXT})', reply, re.IGNORECASE)
+        if found is None:
+            return None
+        try:
+            texts.append(_tidy(json.loads(found.group(1), strict=False)))
+        except ValueError:
+            return None
+    return Pair(*texts) if all(texts) else None
 
 
 def _from_lines(reply: str) -> Pair | None:

@@ -25,7 +25,7 @@ def state_problem(row: RawRow) -> Problem | None:
             "rejected",
             row.place,
             "a person rejected this generated row",
-            "remove the line, or leave it unused",
+            "it is left out of training",
         )
     return Problem(
         "proposed",
