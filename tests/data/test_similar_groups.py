@@ -2,6 +2,8 @@
 
 import json
 import random
+from collections import Counter, defaultdict
+from functools import cache
 from itertools import combinations
 from pathlib import Path
 
@@ -169,20 +171,28 @@ def edits(text, draw):
     return draw.choice(("", "", "", "Sure! Here it is. ")) + changed
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="shared/data is not beside the repository")
-@pytest.mark.parametrize("similarity", [0.8, 0.85, 0.9, 0.95])
-def test_on_real_rows_with_planted_edits_nearly_all_are_found_and_nearly_nothing_else(tmp_path, similarity):
+@cache
+def real_rows():
+    """Real rows, an edited copy of each, and the exact similarity of all pairs with a common triple."""
     draw = random.Random(7)
     rows = json.loads((SHARED / "alpaca_en_demo.json").read_text(encoding="utf-8"))
     texts = [f"{row['instruction']}\n{row['input']}\n{row['output']}" for row in rows]
     texts += [edits(text, draw) for text in texts]
-    sets = [triples(text) for text in texts]
-    true = {
-        (row, lead)
-        for lead, row in combinations(range(len(texts)), 2)
-        if min(len(sets[row]), len(sets[lead])) >= similarity * max(len(sets[row]), len(sets[lead]))
-        and similar(sets[row], sets[lead]) >= similarity
-    }
+    holders = defaultdict(list)
+    for row, text in enumerate(texts):
+        for triple in triples(text):
+            holders[triple].append(row)
+    shared = Counter(pair for rows in holders.values() for pair in combinations(rows, 2))
+    sizes = [len(triples(text)) for text in texts]
+    pairs = {(row, lead): both / (sizes[row] + sizes[lead] - both) for (lead, row), both in shared.items()}
+    return texts, pairs
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="shared/data is not beside the repository")
+@pytest.mark.parametrize("similarity", [0.8, 0.85, 0.9, 0.95])
+def test_on_real_rows_with_planted_edits_nearly_all_are_found_and_nearly_nothing_else(tmp_path, similarity):
+    texts, pairs = real_rows()
+    true = {pair for pair, share in pairs.items() if share >= similarity}
     leads = dict(search(tmp_path, texts).groups(similarity))
     found = {(row, lead) for row, lead in true if leads.get(row) == leads.get(lead, lead)}
     assert len(true) > 300

@@ -13,8 +13,8 @@ from core.data.similar.sketch import SKETCH, SKETCH_BYTES, Sketches
 
 _CHUNK = 2**14
 _PENDING_BYTES = 2**20
-# The system may map 64 KiB around each sketch that is read, and that counts as our memory until it is let go.
-_MAPPED = 2**9
+# The system maps up to some hundred KiB around each sketch that is read: our memory until it is let go.
+_MAPPED = 2**6
 
 Rows = NDArray[np.uint32]
 
