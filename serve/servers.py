@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tunery.errors import BadInput, BrokenIntegrity, NotThere, TuneryError
 from tunery.files import read_json, write_json_whole
+from tunery.scope import scope_prefix
 
 if TYPE_CHECKING:
     from serve.config import ServeSection
@@ -114,7 +115,7 @@ def start_server(
     write_json_whole(folder / ORDER_FILE, order)
     with (folder / "server.log").open("ab") as log:
         child = subprocess.Popen(
-            [sys.executable, "-P", "-m", "serve.server", str(folder)],
+            [*scope_prefix(folder.name), sys.executable, "-P", "-m", "serve.server", str(folder)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

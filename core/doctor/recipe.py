@@ -11,13 +11,15 @@ from core.data.inspect import inspect_sources
 from core.data.report import DataReport
 from core.doctor.finding import Finding
 from core.jobs.earlier import with_earlier_data
+from core.models.converter import check_architecture
+from core.models.find import check_base
 from core.models.starters import STARTERS, find_starter_gguf
 from core.models.templates import read_template
 from core.recipe.recipe import Recipe
 from core.recipe.sections import TrainStage
 from core.train.schedule import plan_schedule
 from core.workspace.home import find_workspace
-from tunery.errors import BadInput, NotThere
+from tunery.errors import BadInput, NotThere, TuneryError
 
 
 @dataclass(frozen=True)
@@ -61,11 +63,15 @@ def check_recipe(recipe: Recipe, file: Path) -> RecipeCheck:
     """
     recipe = with_earlier_data(recipe, find_workspace())
     report = inspect_sources(recipe.data, file.parent)
-    findings = (_base(recipe.model.base), *_template(recipe.model.template, file.parent), *_data(report))
+    findings = (
+        _base(recipe.model.base, file.parent),
+        *_template(recipe.model.template, file.parent),
+        *_data(report),
+    )
     return RecipeCheck(recipe.name, str(file), report, tuple(_steps(recipe, report)), findings)
 
 
-def _base(base: str) -> Finding:
+def _base(base: str, folder: Path) -> Finding:
     starter = STARTERS.get(base.lower())
     if starter is not None:
         try:
@@ -75,6 +81,12 @@ def _base(base: str) -> Finding:
         return Finding("base", "ok", f"{base} is packaged with this installation")
     if "/" in base and not base.startswith(("/", ".", "~")) and not base.endswith(".gguf"):
         return Finding("base", "note", f"{base} is taken from the model hub, or from its cache")
+    try:
+        check_base(base, folder)
+        if (folder / Path(base).expanduser()).is_dir():
+            check_architecture(folder / Path(base).expanduser())
+    except TuneryError as error:
+        return Finding("base", "error", f"the base model {base} cannot be used", str(error))
     return Finding("base", "ok", f"the base model {base} is there")
 
 

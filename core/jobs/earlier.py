@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.jobs.outputs import dataset_folder
 from core.jobs.records import find_run
 from core.workspace.home import Workspace
 from tunery.errors import NotThere
@@ -39,12 +40,7 @@ def _resolved(data: DataSection, workspace: Workspace) -> DataSection:
 
 
 def _rows_of(name: str, workspace: Workspace) -> str:
-    record = find_run(workspace, name)
-    made = next((step.artifact for step in record.steps if step.step == "prepare" and step.artifact), None)
-    rows = workspace.artifacts / made / ROWS_FILE if made else None
-    if rows is None or not rows.is_file():
-        raise NotThere(
-            f"the run {record.id} has no dataset any more; run its recipe again with --until prepare, "
-            "or name another run"
-        )
+    rows = dataset_folder(workspace, find_run(workspace, name)) / ROWS_FILE
+    if not rows.is_file():
+        raise NotThere(f"the dataset of {name} is gone; run its recipe again with --until prepare")
     return str(rows.resolve())

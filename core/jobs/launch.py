@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 from core.workspace.home import Workspace
 from tunery.errors import TuneryError
+from tunery.scope import scope_prefix
 
 LOG_FILE = "log.txt"
 READY_SECONDS = 20.0
@@ -63,40 +63,6 @@ def worker_environment(workspace: Workspace) -> dict[str, str]:
     return {**quiet, **os.environ, "TUNERY_HOME": str(workspace.root)}
 
 
-def scope_prefix(run_id: str) -> list[str]:
-    """`systemd-run --user --scope` where logind ends a user's processes at logout; else nothing."""
-    runtime = os.environ.get("XDG_RUNTIME_DIR")
-    in_session = "session-" in _read(Path("/proc/self/cgroup"))
-    if not in_session or not runtime or not (Path(runtime) / "systemd" / "private").exists():
-        return []
-    if shutil.which("systemd-run") is None or not _logind_kills_at_logout():
-        return []
-    return [
-        "systemd-run",
-        "--user",
-        "--scope",
-        "--quiet",
-        "--collect",
-        f"--unit=tunery-{run_id}-{os.getpid()}",
-        "--",
-    ]
-
-
-def _logind_kills_at_logout() -> bool:
-    ask = ["busctl", "get-property", "org.freedesktop.login1", "/org/freedesktop/login1"]
-    try:
-        answer = subprocess.run(
-            [*ask, "org.freedesktop.login1.Manager", "KillUserProcesses"],
-            capture_output=True,
-            text=True,
-            timeout=2,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-    return answer.stdout.strip() == "b true"
-
-
 def _wait_for_word(readable: int) -> None:
     """Until the worker writes a byte, or ends, or enough time has passed for a slow disk."""
     import select
@@ -105,10 +71,3 @@ def _wait_for_word(readable: int) -> None:
         select.select([readable], [], [], READY_SECONDS)
     finally:
         os.close(readable)
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from core.jobs import launch
 from core.workspace.home import Workspace
 from serve.servers import new_record, write_status
+from tunery import scope
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def in_a_session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "systemd" / "private").touch()
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     cgroup = "0::/user.slice/user-1000.slice/session-3.scope\n"
-    monkeypatch.setattr(launch, "_read", lambda path: cgroup)
+    monkeypatch.setattr(scope, "_read", lambda path: cgroup)
     for name in ("systemd-run", "busctl"):
         (tmp_path / name).write_text("#!/bin/sh\necho b true\n")
         (tmp_path / name).chmod(0o755)
@@ -31,23 +31,23 @@ def in_a_session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_worker_gets_a_scope_of_its_own_where_logind_would_kill_it(in_a_session: Path) -> None:
-    prefix = launch.scope_prefix("20261122-0312-tiny-a3f")
+    prefix = scope.scope_prefix("20261122-0312-tiny-a3f")
     assert prefix[:3] == ["systemd-run", "--user", "--scope"]
     assert prefix[-1] == "--"
 
 
 def test_no_scope_where_logind_lets_processes_live(in_a_session: Path) -> None:
     (in_a_session / "busctl").write_text("#!/bin/sh\necho b false\n")
-    assert launch.scope_prefix("x") == []
+    assert scope.scope_prefix("x") == []
 
 
 def test_no_scope_outside_a_session_or_without_systemd(
     in_a_session: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (in_a_session / "systemd" / "private").unlink()
-    assert launch.scope_prefix("x") == []
+    assert scope.scope_prefix("x") == []
     monkeypatch.delenv("XDG_RUNTIME_DIR")
-    assert launch.scope_prefix("x") == []
+    assert scope.scope_prefix("x") == []
 
 
 def test_a_worker_started_through_a_scope_does_its_run(
