@@ -11,7 +11,7 @@ from typing import Any
 
 from core.data.check import check_example
 from core.data.clean.cleaner import Cleaner
-from core.data.generate.state import GENERATED_KEYS, state_problem
+from core.data.generate.state import GENERATED_KEYS, REJECTED, is_generated, state_problem
 from core.data.layouts import LAYOUTS, group_of, ignored_keys, to_example
 from core.data.ledger import Entry, signed
 from core.data.lint.look import KNOWN_CONTROLS, Linter
@@ -114,6 +114,9 @@ class _Examiner:
         layout = LAYOUTS[batch.layout]
         number = raw.place.number
         unread = state_problem(raw)
+        if unread is not None and unread.code == REJECTED:
+            out.dropped.append((number, REJECTED, _as_text(raw.value)))
+            return None
         if unread is not None:
             out.bad.append((unread, _as_text(raw.value)))
             return None
@@ -127,7 +130,8 @@ class _Examiner:
         if problem is not None and not (curable and self._setup.clean.unanswered != "refuse"):
             out.bad.append((problem, _as_text(raw.value)))
             return None
-        for key in ignored_keys(raw, layout, batch.columns) - GENERATED_KEYS:
+        known = GENERATED_KEYS if is_generated(raw) else frozenset()
+        for key in ignored_keys(raw, layout, batch.columns) - known:
             out.ignored[key] += 1
             out.ignored_at.setdefault(key, number)
         cleaned = self._cleaner.clean(example)

@@ -59,7 +59,7 @@ def _problems(facts: FileFacts, dropped: bool) -> Iterator[Finding]:
         kind = FINDINGS.get(code)
         severity: Severity = "warning" if dropped else "error"
         fix = facts.fixes[code]
-        if kind is not None and kind.fix and kind.fix not in fix:
+        if kind is not None and "data." not in fix:
             fix = f"{fix}; {kind.fix}"
         yield Finding(code, severity, count, _examples(facts, code), fix)
 

@@ -9,7 +9,6 @@ from core.data import gather, leaks, tokenize
 from core.models.dataset import Dataset
 from core.recipe.data import DataSource
 from serve.chat import ChatFormat
-from tunery.errors import DataError
 
 WORDS = [
     f"{a}{b}" for a in ("ba", "de", "fi", "go", "ku", "la", "me") for b in ("rn", "st", "lt", "mp", "ss")
@@ -232,12 +231,9 @@ def test_a_source_that_nobody_reviewed_is_refused(bench):
     generated = {**conversation("Q"), "source": {"document": "a.md"}, "support": 1.0, "state": "proposed"}
     bench.write("a.jsonl", [*many(15), generated])
     assert "tunery data review" in bench.refusal("a.jsonl")
-    bench.write("a.jsonl", [*many(15), {**generated, "state": "accepted"}])
+    rejected = {**generated, **conversation("R"), "state": "rejected"}
+    bench.write("a.jsonl", [*many(15), {**generated, "state": "accepted"}, rejected])
     bench.prepare("a.jsonl")
     assert bench.report()["usable"] == 16
-
-
-def test_one_file_named_by_two_sources_is_refused_before_anything(bench):
-    with pytest.raises(DataError, match="leaves no rows"):
-        bench.write("a.jsonl", many(1))
-        bench.prepare("a.jsonl")
+    assert bench.dropped() == [("a.jsonl", 17, "rejected")]
+    assert {finding["code"] for finding in bench.report()["sources"][0]["findings"]} == {"rejected"}

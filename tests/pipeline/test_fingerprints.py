@@ -16,7 +16,6 @@ from core.pipeline.steps import STEPS
 from core.pipeline.task import all_tasks, base_of
 from core.recipe.recipe import Recipe
 from core.workspace.home import Workspace
-from tunery.errors import BadInput
 
 STEPS_OF_RECIPE = ["prepare", "train[0]", "export[0]", "evaluate"]
 
@@ -135,9 +134,12 @@ def test_a_second_test_file_counts_by_content(project: Path) -> None:
     assert changed(before, prints(project, plan_of(project, data=data))) == STEPS_OF_RECIPE
 
 
-def test_a_folder_where_a_file_belongs_is_named(project: Path) -> None:
-    with pytest.raises(BadInput, match="data is not a file; name one file"):
-        prints(project, plan_of(project, data={"sources": [{"path": "data"}]}))
+def test_a_folder_counts_by_the_files_in_it(project: Path) -> None:
+    plan = plan_of(project, data={"sources": [{"path": "data"}]})
+    before = prints(project, plan)
+    assert prints(project, plan) == before
+    (project / "data" / "more.jsonl").write_text("more\n")
+    assert prints(project, plan)[0] != before[0]
 
 
 def test_the_room_that_steps_need_grows_with_what_they_write(project: Path) -> None:

@@ -9,15 +9,18 @@ PROPOSED, ACCEPTED, REJECTED = "proposed", "accepted", "rejected"
 GENERATED_KEYS = frozenset({"source", "support", "state", "kind", "ask", "model", "edited"})
 
 
+def is_generated(row: RawRow) -> bool:
+    """Whether a model proposed the row; a column of the user's own may be called state, too."""
+    value = row.value
+    source = value.get("source")
+    return "state" in value and "messages" in value and isinstance(source, dict) and "document" in source
+
+
 def state_problem(row: RawRow) -> Problem | None:
     """Why a generated row is not for training; None for accepted ones and for every other row."""
-    value = row.value
-    if "state" not in value or "messages" not in value:
+    if not is_generated(row):
         return None
-    source = value.get("source")
-    if not isinstance(source, dict) or "document" not in source:
-        return None  # A column of the user's own that happens to be called state.
-    state = value["state"]
+    state = row.value["state"]
     if state == ACCEPTED:
         return None
     if state == REJECTED:
