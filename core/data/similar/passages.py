@@ -22,7 +22,7 @@ COMMON = 5
 
 
 class HeldOutPassages:
-    """The passages of `ngram` words of held-out rows, in memory: 32 bytes each, and 160 while they are sorted.
+    """The passages of `ngram` words of held-out rows, in memory: 32 bytes each, 160 while they are sorted.
 
     Rows with fewer words have none: near-duplicates are for them.
     """
