@@ -55,6 +55,11 @@ class TrainStage(Section):
         about="Rows per forward pass; must divide batch_size; the whole batch by default.",
         shown="advanced",
     )
+    packing: bool = setting(
+        False,
+        about="Several rows in one sequence of max_length tokens, without padding; none sees another.",
+        shown="advanced",
+    )
     max_length: int = setting(1024, ge=16, about="Longest conversation in tokens; a longer one is refused.")
     warmup: float = setting(
         0.05, ge=0, lt=1, about="Share of steps with a rising learning rate.", shown="advanced"

@@ -7,7 +7,7 @@ the very rows that an uninterrupted one would have seen.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -70,24 +70,35 @@ class LikeLengthBatches(Sampler[list[int]]):
 
 @dataclass(frozen=True)
 class MicroBatch:
-    """Rows that go through the model in one pass, padded on the right.
+    """Rows that go through the model in one pass, padded on the right or packed end to end.
 
-    `ids` is [rows, length]. `predictors` [n] are positions in the flattened
+    `ids` is [rows, length]. `predictors` [n] are places in the flattened
     [rows * length] from which a trained token is predicted, `targets` [n] those tokens.
     There is no attention mask: under causal attention nothing before the padding sees
     it, and no loss is taken on it, whatever id it has.
+
+    Packed rows are one row here, and `positions` [1, length] begins again at 0 with
+    each of them: transformers makes of that a mask that keeps them apart.
     """
 
     ids: Tensor
     predictors: Tensor
     targets: Tensor
+    positions: Tensor | None = None
 
     def to(self, device: torch.device) -> MicroBatch:
         moved = {
-            name: getattr(self, name).to(device, non_blocking=True)
-            for name in ("ids", "predictors", "targets")
+            name: tensor.to(device, non_blocking=True)
+            for name, tensor in vars(self).items()
+            if tensor is not None
         }
         return replace(self, **moved)
+
+    def inputs(self) -> dict[str, Tensor]:
+        """What the model is called with."""
+        if self.positions is None:
+            return {"input_ids": self.ids}
+        return {"input_ids": self.ids, "position_ids": self.positions}
 
 
 @dataclass(frozen=True)
@@ -103,9 +114,12 @@ class Batch:
         return self.tokens - self.trained
 
 
+Collator = Callable[[Sequence[TokenRow]], Batch]
+
+
 @dataclass(frozen=True)
-class Collator:
-    """Rows -> Batch.
+class PaddingCollator:
+    """Rows -> Batch, passes of rows of like length.
 
     With `rows_per_pass`, each pass has so many rows. Without, the rows are divided so
     that padding and the number of passes are small together and no pass has more than

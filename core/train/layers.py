@@ -7,6 +7,7 @@ not fit stays as it is. The adapter's weights stay where peft put them.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -127,7 +128,8 @@ def _norm_forward(module: Any) -> Callable[[Tensor], Tensor] | None:
 
 def _use_short_attention(base: Any) -> Callable[[], None]:
     """Use our attention on a CPU where every layer looks at the whole row; returns how to take it back."""
-    from transformers import AttentionInterface
+    from transformers import AttentionInterface, AttentionMaskInterface
+    from transformers.masking_utils import sdpa_mask
 
     config = base.config
     kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
@@ -138,6 +140,8 @@ def _use_short_attention(base: Any) -> Callable[[], None]:
     if base.device.type != "cpu" or was != "sdpa" or not whole:
         return lambda: None
     AttentionInterface.register(ATTENTION, _short_attention)
+    # Attention that has no mask of its own gets none, and packed rows would see one another.
+    AttentionMaskInterface.register(ATTENTION, sdpa_mask)
     config._attn_implementation = ATTENTION
 
     def undo() -> None:
@@ -149,11 +153,31 @@ def _use_short_attention(base: Any) -> Callable[[], None]:
 def _short_attention(
     module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **settings: Any
 ) -> tuple[Tensor, None]:
-    """In the place of transformers' `sdpa_attention_forward`, and that itself for all but short rows."""
+    """In the place of transformers' `sdpa_attention_forward`, and that itself for all but short rows.
+
+    Packed rows go through it one after the other: their mask is mostly empty.
+    """
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
+    on_cpu = query.device.type == "cpu"  # a model is loaded there, and moves to the GPU afterwards
+    packed = on_cpu and attention_mask is not None
+    lengths = _packed_lengths(settings.get("position_ids")) if packed else []
+    if len(lengths) > 1:
+        parts = (part.split_with_sizes(lengths, dim=2) for part in (query, key, value))
+        rows = [
+            _short_attention(module, q, k, v, None, **settings)[0] for q, k, v in zip(*parts, strict=True)
+        ]
+        return torch.cat(rows, dim=1), None
     short = query.shape[2] == key.shape[2] <= SHORT and attention_mask is None and module.is_causal
-    if not short or settings.get("dropout") or settings.get("scaling") is None:
+    if not (on_cpu and short) or settings.get("dropout") or settings.get("scaling") is None:
         out, _ = sdpa_attention_forward(module, query, key, value, attention_mask, **settings)
         return out, None
     return causal_attention(query, key, value, settings["scaling"]).transpose(1, 2).contiguous(), None
+
+
+def _packed_lengths(positions: Tensor | None) -> list[int]:
+    """Tokens of each row that was packed into the one sequence whose position ids these are."""
+    if positions is None or positions.ndim != 2 or len(positions) != 1 or positions[0, 0] != 0:
+        return []
+    starts = (positions[0] == 0).nonzero().flatten().tolist()
+    return [end - start for start, end in pairwise([*starts, positions.shape[1]])]

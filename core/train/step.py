@@ -19,6 +19,7 @@ from tunery.files import need_room, read_json
 from tunery.hashes import sha256_file, sha256_json
 
 if TYPE_CHECKING:
+    from core.train.batches import Collator
     from core.train.checkpoints import Checkpoints, Position
     from core.train.schedule import Schedule
     from core.train.trainer import SftTrainer
@@ -104,9 +105,9 @@ def _build(
 ) -> tuple[SftTrainer, Schedule]:
     import torch
 
-    from core.train.batches import Collator
     from core.train.layers import check_output_layer, speed_up
     from core.train.lora import add_lora
+    from core.train.packing import check_rows_apart
     from core.train.reporting import Curves, Reporter
     from core.train.schedule import plan_schedule
     from core.train.trainer import Asked, SftTrainer
@@ -126,13 +127,15 @@ def _build(
         model,
         stage,
         schedule,
-        Collator(tokens_per_pass=2048, rows_per_pass=stage.micro_batch),
+        _collator(stage),
         material.train,
         material.validation,
         checkpoints,
         Reporter(ctx.emit, Curves(ctx.work / CURVES), schedule.steps),
         Asked(ctx.stop_requested, ctx.checkpoint_requested),
     )
+    if stage.packing:
+        check_rows_apart(model)
     ctx.emit(
         Log(
             text=f"{schedule.steps} steps on {len(material.train)} rows in {precision}, "
@@ -140,6 +143,16 @@ def _build(
         )
     )
     return trainer, schedule
+
+
+def _collator(stage: TrainStage) -> Collator:
+    """How the rows of an optimizer step are laid out for the model."""
+    from core.train.batches import PaddingCollator
+    from core.train.packing import PackingCollator
+
+    if stage.packing:
+        return PackingCollator(room=stage.max_length, most_rows=stage.micro_batch)
+    return PaddingCollator(tokens_per_pass=2048, rows_per_pass=stage.micro_batch)
 
 
 def _load_base(material: _Material, precision: str) -> Any:

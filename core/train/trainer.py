@@ -123,7 +123,7 @@ class SftTrainer(Trainer):  # type: ignore[misc]  # transformers has no types
 
     def _sum_loss(self, micro: MicroBatch) -> Tensor:
         micro = micro.to(self.args.device)
-        hidden = self._decoder(input_ids=micro.ids, use_cache=False).last_hidden_state
+        hidden = self._decoder(**micro.inputs(), use_cache=False).last_hidden_state
         chosen = hidden.flatten(0, 1).index_select(0, micro.predictors)
         return sum_cross_entropy(chosen, self._head, micro.targets)
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as some
 
 from core.models.dataset import TokenRow
 from core.models.load import load_model
-from core.train.batches import PASS_COST, Collator, LikeLengthBatches, cut_by_length
+from core.train.batches import PASS_COST, LikeLengthBatches, PaddingCollator, cut_by_length
 from core.train.loss import sum_cross_entropy
 
 
@@ -85,7 +85,7 @@ def test_no_other_division_costs_less(rows: list[int]) -> None:
 
 def test_targets_are_the_trained_tokens_and_nothing_else() -> None:
     rows = [row(9, 4), row(30, 0, start=100), row(12, 11, start=300)]
-    batch = Collator(tokens_per_pass=64)(rows)
+    batch = PaddingCollator(tokens_per_pass=64)(rows)
     targets = sorted(token for micro in batch.micro for token in micro.targets.tolist())
     # The first token of a row cannot be a target: nothing predicts it.
     wanted = [token for item in rows for token in item.ids[1:][item.trained[1:]].tolist()]
@@ -94,19 +94,21 @@ def test_targets_are_the_trained_tokens_and_nothing_else() -> None:
 
 
 def test_each_target_is_predicted_from_the_token_before_it() -> None:
-    (micro,) = Collator(tokens_per_pass=10_000)([row(9, 4), row(10, 2, start=200)]).micro
+    (micro,) = PaddingCollator(tokens_per_pass=10_000)([row(9, 4), row(10, 2, start=200)]).micro
     assert (micro.ids.flatten()[micro.predictors] + 1).tolist() == micro.targets.tolist()
 
 
 def test_a_token_with_the_id_of_the_padding_is_trained_like_any_other() -> None:
     zeros = TokenRow(np.zeros(6, dtype=np.int32), np.arange(6) >= 2)
-    (micro,) = Collator(tokens_per_pass=64)([zeros, row(7, 3)]).micro
+    (micro,) = PaddingCollator(tokens_per_pass=64)([zeros, row(7, 3)]).micro
     assert micro.targets.tolist().count(0) == 4
 
 
 @pytest.mark.parametrize("rows_per_pass", [1, 3, 8])
 def test_a_given_number_of_rows_goes_through_at_a_time(rows_per_pass: int) -> None:
-    batch = Collator(tokens_per_pass=8, rows_per_pass=rows_per_pass)([row(10 + n, 2) for n in range(8)])
+    batch = PaddingCollator(tokens_per_pass=8, rows_per_pass=rows_per_pass)(
+        [row(10 + n, 2) for n in range(8)]
+    )
     assert max(len(micro.ids) for micro in batch.micro) == rows_per_pass
     assert sum(len(micro.ids) for micro in batch.micro) == 8
 
@@ -117,7 +119,7 @@ def test_a_row_has_the_loss_in_a_padded_batch_that_it_has_alone(tiny_model_folde
 
     def loss(some_rows: list[TokenRow]) -> float:
         total = 0.0
-        for micro in Collator(tokens_per_pass=10_000)(some_rows).micro:
+        for micro in PaddingCollator(tokens_per_pass=10_000)(some_rows).micro:
             hidden = model.get_decoder()(input_ids=micro.ids, use_cache=False).last_hidden_state.flatten(0, 1)
             total += sum_cross_entropy(hidden[micro.predictors], model.lm_head, micro.targets).item()
         return total

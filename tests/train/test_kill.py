@@ -91,6 +91,17 @@ def test_killed_between_steps_it_ends_with_the_same_adapter_and_the_same_curve(
         assert_as_uninterrupted(Path(end["folder"]), tmp_path / "whole")
 
 
+def test_killed_while_packing_it_ends_with_the_same_adapter_and_the_same_curve(
+    tmp_path: Path, tiny_model_folder: Path, few_rows: Path
+) -> None:
+    points = [{"after": "loss", "at": 3}, {"after": "validation_loss", "at": 4}]
+    # Eight rows of up to 8 tokens, 16 in a sequence: each step has several.
+    result = run(tmp_path, tiny_model_folder, few_rows, points, packing=True, max_length=16)
+    for end in result["ends"]:
+        assert (end["first"], end["second"]) == (-9, 0), end
+        assert_as_uninterrupted(Path(end["folder"]), tmp_path / "whole")
+
+
 def test_killed_at_any_touch_of_the_disk_inside_a_save_it_goes_on_from_a_whole_checkpoint(
     tmp_path: Path, tiny_model_folder: Path, few_rows: Path
 ) -> None:

@@ -95,6 +95,21 @@ def test_a_row_longer_than_short_attention_takes_goes_through_torchs_own(
     assert loss_and_gradients(model)[0] == pytest.approx(wanted, rel=1e-5)
 
 
+@pytest.mark.parametrize("packed", [True, False])
+def test_away_from_the_cpu_attention_is_torchs_own(
+    tiny_model_folder: Path, monkeypatch: pytest.MonkeyPatch, packed: bool
+) -> None:
+    monkeypatch.delattr(layers, "causal_attention")
+    module = load_model(tiny_model_folder, dtype="float32").model.layers[0].self_attn
+    query = torch.zeros(1, 4, 20, 16, device="meta")  # in the place of a GPU: shapes without numbers
+    key = value = query[:, :2]
+    mask = torch.ones(1, 1, 20, 20, dtype=torch.bool, device="meta") if packed else None
+    positions = torch.arange(20, device="meta").remainder(8 if packed else 20).unsqueeze(0)
+    settings = {"position_ids": positions, "scaling": 0.25}
+    out, _ = layers._short_attention(module, query, key, value, mask, **settings)
+    assert out.shape == (1, 20, 4, 16)
+
+
 def test_a_model_that_scales_its_logits_is_refused(tiny_model_folder: Path) -> None:
     model = tuned(tiny_model_folder)
     base = model.get_base_model()
