@@ -8,13 +8,13 @@ from core.data.report import DataReport
 from core.recipe.data import DataSection
 
 
-def data_card(name: str, section: DataSection, report: DataReport) -> str:
+def data_card(section: DataSection, report: DataReport) -> str:
     """Markdown: what it holds, from where, what was done (Gebru et al. 2018, Datasheets for Datasets)."""
-    return "\n".join(_lines(name, section, report)) + "\n"
+    return "\n".join(_lines(section, report)) + "\n"
 
 
-def _lines(name: str, section: DataSection, report: DataReport) -> Iterator[str]:
-    yield f"# Data of {name}"
+def _lines(section: DataSection, report: DataReport) -> Iterator[str]:
+    yield "# Data card"
     yield ""
     yield "## What it holds"
     yield ""
@@ -44,7 +44,8 @@ def _lines(name: str, section: DataSection, report: DataReport) -> Iterator[str]
     for step in report.steps:
         yield _row(step.step, f"{step.rows_in:,}", f"{step.rows_out:,}", f"{step.changed:,}", step.about)
     yield ""
-    yield f"Divided with seed {section.split.seed}. Rows that were left out are in `dropped.jsonl`."
+    yield f"Divided with seed {section.split.seed}. Rows that were left out are in `dropped.jsonl`;"
+    yield "those that balance passes over are only counted."
     yield from _redaction(section)
     yield from _findings(report)
 

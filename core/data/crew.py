@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
@@ -40,6 +42,8 @@ class Crew(Generic[Setup, Task, Result]):
     """
 
     def __init__(self, make: Callable[[Setup], Callable[[Task], Result]], setup: Setup, size: int) -> None:
+        # What a child imports first must never come from the current folder.
+        os.environ["PYTHONSAFEPATH"] = "1"
         self._alone = make(setup) if size == 0 else None
         self._members = [_Member(make, setup) for _ in range(size)]
 
@@ -72,7 +76,7 @@ class Crew(Generic[Setup, Task, Result]):
 
 
 class _Member:
-    """One process and this end of its pipe."""
+    """One process and this end of its pipe. A thread takes what it sends, so no end waits for the other."""
 
     def __init__(self, make: Callable[[Any], Callable[[Any], Any]], setup: Any) -> None:
         context = get_context("spawn")
@@ -80,6 +84,9 @@ class _Member:
         self._process = context.Process(target=_work, args=(other, make, setup), daemon=True)
         self._process.start()
         other.close()
+        self._answers: SimpleQueue[tuple[bool, Any] | None] = SimpleQueue()
+        self._taker = threading.Thread(target=self._take, daemon=True)
+        self._taker.start()
 
     def send(self, task: Any) -> None:
         try:
@@ -88,27 +95,38 @@ class _Member:
             raise self._gone() from None
 
     def receive(self) -> Any:
-        try:
-            done, value = self._pipe.recv()
-        except (EOFError, OSError):
-            raise self._gone() from None
+        answer = self._answers.get()
+        if answer is None:
+            self._answers.put(None)
+            raise self._gone()
+        done, value = answer
         if not done:
             raise value
         return value
 
     def end(self) -> None:
+        # It keeps nothing that could be lost.
+        self._process.kill()
+        self._process.join()
+        self._taker.join()
         self._pipe.close()
-        self._process.join(END_SECONDS)
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join()
 
-    def _gone(self) -> TuneryError:
+    def _take(self) -> None:
+        with suppress(EOFError, OSError):
+            while True:
+                self._answers.put(self._pipe.recv())
+        self._answers.put(None)
+
+    def _gone(self) -> Exception:
+        """Why the process is no longer there: what it said last, or what the system did to it."""
         self._process.join(END_SECONDS)
-        return TuneryError(
-            f"a process that prepares rows was ended by the system (exit code {self._process.exitcode}), "
-            "most likely for want of memory; close other programs, and resume the run"
-        )
+        while (answer := self._answers.get()) is not None:
+            if not answer[0]:
+                said: Exception = answer[1]
+                return said
+        code = self._process.exitcode
+        why = ", most likely for want of memory; close other programs" if code == -9 else "; read the log"
+        return TuneryError(f"a process that prepares rows was ended (exit code {code}){why} and run it again")
 
 
 def _work(pipe: Connection, make: Callable[[Any], Callable[[Any], Any]], setup: Any) -> None:

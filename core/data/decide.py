@@ -38,6 +38,7 @@ class Decided:
     by_source: dict[int, int]
     examples: tuple[Twin, ...]
     dropped: bool
+    left_out: int = 0
 
     @property
     def count(self) -> int:
@@ -45,7 +46,7 @@ class Decided:
 
 
 def decide(
-    clean: Clean, ledger: Ledger, near: NearDuplicates | None, kinds: tuple[str, ...], examples: int
+    clean: Clean, ledger: Ledger, near: NearDuplicates | None, kinds: tuple[str | None, ...], examples: int
 ) -> list[Decided]:
     """Mark what the recipe wants left out, and count the rest. `kinds` are those of the sources, in order."""
     ledger.do("CREATE INDEX by_key ON rows (key, n)")
@@ -83,13 +84,18 @@ def _follow_leads(ledger: Ledger) -> None:
     )
 
 
-def leave_out_leaks(ledger: Ledger) -> int:
-    """Rows of the pool that are, or are nearly, rows of the given test file. Returns how many there were."""
-    return ledger.do(
-        "UPDATE rows SET fate = 'leak' WHERE role = 'pool' AND fate IS NULL AND ("
+def leave_out_leaks(ledger: Ledger, examples: int) -> tuple[int, tuple[tuple[int, int], ...]]:
+    """Leave out rows of the pool that are, or are nearly, rows of the given test file.
+
+    Returns how many there were, and the first few as (source, line).
+    """
+    same = (
+        "role = 'pool' AND fate IS NULL AND ("
         " key IN (SELECT key FROM rows WHERE role = 'test')"
         " OR coalesce(lead, n) IN (SELECT coalesce(lead, n) FROM rows WHERE role = 'test'))"
     )
+    shown = tuple(ledger.ask(f"SELECT source, line FROM rows WHERE {same} ORDER BY n LIMIT ?", examples))  # noqa: S608
+    return ledger.do(f"UPDATE rows SET fate = 'leak' WHERE {same}"), shown  # noqa: S608
 
 
 # Each lists (n, first): a row of the pool, and the earlier one that makes it superfluous.
@@ -107,7 +113,7 @@ _NEAR = (
 )
 
 
-def _contradictions(kinds: tuple[str, ...]) -> str:
+def _contradictions(kinds: tuple[str | None, ...]) -> str:
     sources = ", ".join(str(number) for number, kind in enumerate(kinds) if kind in _ONE_ANSWER) or "-1"
     asked = f"role = 'pool' AND fate IS NULL AND source IN ({sources})"
     # The numbers are ours, so nothing foreign gets into the statement.
@@ -125,8 +131,8 @@ def _decide(code: str, query: str, drop: bool, ledger: Ledger, examples: int) ->
     by_source: dict[int, int] = dict(
         ledger.ask("SELECT source, count(*) FROM rows WHERE n IN (SELECT n FROM twins) GROUP BY source")
     )
-    if drop:
-        ledger.do("UPDATE rows SET fate = ? WHERE fate IS NULL AND n IN (SELECT n FROM twins)", code)
+    mark = "UPDATE rows SET fate = ? WHERE fate IS NULL AND n IN (SELECT n FROM twins)"
+    left_out = ledger.do(mark, code) if drop else 0
     shown = ledger.ask(
         "SELECT a.n, a.source, a.line, b.source, b.line FROM ("
         " SELECT twins.n AS n, twins.first AS first, rows.source AS source,"
@@ -136,7 +142,7 @@ def _decide(code: str, query: str, drop: bool, ledger: Ledger, examples: int) ->
         "WHERE place <= ? ORDER BY a.n",
         examples,
     )
-    return Decided(code, by_source, tuple(Twin(*row) for row in shown), drop)
+    return Decided(code, by_source, tuple(Twin(*row) for row in shown), drop, left_out)
 
 
 def _write_groups(near: NearDuplicates, similarity: float, ledger: Ledger) -> None:

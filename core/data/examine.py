@@ -5,20 +5,31 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from core.data.check import check_example
 from core.data.clean.cleaner import Cleaner
 from core.data.generate.state import GENERATED_KEYS, REJECTED, is_generated, state_problem
-from core.data.layouts import LAYOUTS, group_of, ignored_keys, to_example
+from core.data.layouts import group_of, ignored_keys, layout_named, to_example
 from core.data.ledger import Entry, signed
 from core.data.lint.look import KNOWN_CONTROLS, Linter
-from core.data.rows import Place, Problem, RawRow, Unit
+from core.data.rows import Place, Problem, RawRow, Unit, printable
 from core.models.dataset import Row
-from core.models.examples import Example, Labelled, Preference, Turns, Unpaired, example_id, prompt_of
+from core.models.examples import (
+    Conversation,
+    Example,
+    Labelled,
+    PlainText,
+    Preference,
+    Turns,
+    Unpaired,
+    example_id,
+    prompt_of,
+)
 from core.recipe.data import Clean
+from serve.chat import Message
 from tunery.hashes import sha256_json
 
 # Examples of one kind of finding that a batch sends home.
@@ -57,7 +68,8 @@ class Examined:
     `entries` and `sketches` belong together. `bad` are rows that cannot be used, `dropped`
     those that the recipe does not want: number, reason, the row as read. `seen` counts
     what is odd by code, `shown` has the first few of each; `changes` counts what cleaning
-    changed, `ignored` the rows that have a key nobody reads.
+    did and `changed` the rows it did it to, `ignored` the rows that have a key nobody
+    reads. `columns` are those of the recipe's mapped columns that some row has.
     """
 
     source: int
@@ -66,6 +78,8 @@ class Examined:
     sketches: list[bytes] = field(default_factory=list)
     bad: list[tuple[Problem, str]] = field(default_factory=list)
     dropped: list[tuple[int, str, str]] = field(default_factory=list)
+    changed: int = 0
+    columns: set[str] = field(default_factory=set)
     seen: Counter[str] = field(default_factory=Counter)
     shown: list[tuple[str, int, str]] = field(default_factory=list)
     changes: Counter[str] = field(default_factory=Counter)
@@ -84,7 +98,8 @@ class _Examiner:
     def __init__(self, setup: Examination) -> None:
         self._setup = setup
         self._linter = Linter(setup.controls)
-        self._cleaner = Cleaner(setup.clean, _redaction(setup.clean))
+        self._redact = _redaction(setup.clean)
+        self._cleaner = Cleaner(setup.clean, self._redact)
         self._sketch = _sketching() if setup.sketch else None
 
     def examine(self, batch: RawBatch) -> Examined:
@@ -111,45 +126,68 @@ class _Examiner:
 
     def _usable(self, raw: RawRow, batch: RawBatch, out: Examined) -> Example | None:
         """The row as it will be trained on; None when it is bad or not wanted, which is noted."""
-        layout = LAYOUTS[batch.layout]
+        layout = layout_named(batch.layout)
         number = raw.place.number
         unread = state_problem(raw)
         if unread is not None and unread.code == REJECTED:
-            out.dropped.append((number, REJECTED, _as_text(raw.value)))
+            out.dropped.append((number, REJECTED, self._kept(raw)))
             return None
         if unread is not None:
-            out.bad.append((unread, _as_text(raw.value)))
+            out.bad.append((unread, self._kept(raw)))
             return None
         example = to_example(raw, layout, batch.columns)
         if isinstance(example, Problem):
-            out.bad.append((example, _as_text(raw.value)))
+            out.bad.append((example, self._kept(raw)))
             return None
         problem = check_example(example, raw.place)
         # Cleaning drops or trims what ends with a question, unless the recipe says to refuse it.
         curable = problem is not None and problem.code == "unanswered"
         if problem is not None and not (curable and self._setup.clean.unanswered != "refuse"):
-            out.bad.append((problem, _as_text(raw.value)))
+            out.bad.append((problem, self._kept(raw)))
             return None
         known = GENERATED_KEYS if is_generated(raw) else frozenset()
-        for key in ignored_keys(raw, layout, batch.columns) - known:
+        out.columns.update(ours for ours, theirs in batch.columns.items() if theirs in raw.value)
+        for key in sorted(ignored_keys(raw, layout, batch.columns) - known - {batch.columns.get("label")}):
             out.ignored[key] += 1
             out.ignored_at.setdefault(key, number)
         cleaned = self._cleaner.clean(example)
         if cleaned.example is None:
-            out.dropped.append((number, str(cleaned.reason), _as_text(raw.value)))
+            out.dropped.append((number, str(cleaned.reason), self._kept(raw)))
             return None
         if problem is not None or cleaned.changes:
             out.changes.update(cleaned.changes)
+            out.changed += bool(cleaned.changes)
             problem = check_example(cleaned.example, raw.place)
             if problem is not None:
-                out.bad.append((problem, _as_text(raw.value)))
+                out.bad.append((problem, self._kept(raw)))
                 return None
         return cleaned.example
+
+    def _kept(self, raw: RawRow) -> str:
+        """A row that is left out, as JSON for the side file; private where the recipe asks for that."""
+        value = raw.value if self._redact is None else _redacted(raw.value, self._redact)
+        return json.dumps(value, default=str)
+
+
+def _redacted(value: Any, redact: Callable[[Example], tuple[Example, Counter[str]]]) -> Any:
+    """The value with personal data in all its texts replaced, whatever shape it has."""
+    if isinstance(value, str):
+        changed, _ = redact(PlainText(value))
+        return changed.text if isinstance(changed, PlainText) else value
+    if isinstance(value, Mapping):
+        return {key: _redacted(item, redact) for key, item in value.items()}
+    return [_redacted(item, redact) for item in value] if isinstance(value, list) else value
 
 
 def said(example: Example) -> str:
     """The text by which near-duplicates are found; system turns are often one and the same."""
-    return "\n".join(turn.content for turn in example.turns() if turn.role != "system")
+    return "\n".join(text for turn in example.turns() if turn.role != "system" for text in _words(turn))
+
+
+def _words(turn: Message) -> Iterator[str]:
+    yield turn.content
+    for call in turn.tool_calls:
+        yield f"{call.name} {json.dumps(call.arguments, sort_keys=True, ensure_ascii=False)}"
 
 
 def draw_of(row_id: str, seed: int) -> int:
@@ -164,7 +202,7 @@ def _entry(row: Row, batch: RawBatch, value: Mapping[str, Any], seed: int) -> En
         role=batch.role,
         line=row.line,
         key=signed(row.id),
-        prompt=signed(sha256_json([[turn.role, turn.content] for turn in asked])),
+        prompt=signed(sha256_json([[turn.to_dict() for turn in asked], _tools(row.example)])),
         draw=draw_of(row.id, seed),
         characters=sum(len(turn.content) for turn in row.example.turns()),
         task=row.task,
@@ -187,7 +225,11 @@ def _label(example: Example, value: Mapping[str, Any], columns: Mapping[str, str
     if isinstance(example, Unpaired):
         return "good" if example.good else "bad"
     named = value.get(columns.get("label", ""))
-    return None if named is None else str(named)
+    return None if named is None else printable(str(named))
+
+
+def _tools(example: Example) -> list[Any]:
+    return list(example.tools) if isinstance(example, Conversation) else []
 
 
 def _redaction(clean: Clean) -> Callable[[Example], tuple[Example, Counter[str]]] | None:
@@ -202,7 +244,3 @@ def _sketching() -> Callable[[list[str]], list[bytes]]:
     from core.data.similar.sketch import Sketcher
 
     return Sketcher().sketch
-
-
-def _as_text(value: Mapping[str, Any]) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -32,10 +33,10 @@ def findings_of(
         *_twins(number, decided, all_facts),
         *_unwanted(facts),
         *_ignored(facts),
-        *_lopsided(facts),
+        *_lopsided(facts, [item for item in all_facts if item.wanted.origin == facts.wanted.origin]),
     ]
     order: dict[Severity, int] = {"error": 0, "warning": 1, "note": 2}
-    return tuple(sorted(found, key=lambda item: (order[item.severity], -item.count)))
+    return tuple(sorted(found, key=lambda item: (order[item.severity], -item.count, item.code)))
 
 
 def class_findings(ledger: Ledger) -> list[Finding]:
@@ -51,11 +52,12 @@ def class_findings(ledger: Ledger) -> list[Finding]:
         return []
     (large, most), (small, least) = sizes[0], sizes[-1]
     text = f"{large!r} has {most} rows and {small!r} has {least}"
-    return [_finding("class_imbalance", most, (Example(0, text),))]
+    line = ledger.one("SELECT min(line) FROM rows WHERE label = ? AND role = 'pool'", small)
+    return [finding("class_imbalance", most, (Example(int(line), text),))]
 
 
 def _problems(facts: FileFacts, dropped: bool) -> Iterator[Finding]:
-    for code, count in facts.bad.most_common():
+    for code, count in _ordered(facts.bad):
         kind = FINDINGS.get(code)
         severity: Severity = "warning" if dropped else "error"
         fix = facts.fixes[code]
@@ -65,15 +67,15 @@ def _problems(facts: FileFacts, dropped: bool) -> Iterator[Finding]:
 
 
 def _odd(facts: FileFacts) -> Iterator[Finding]:
-    for code, count in facts.seen.most_common():
-        yield _finding(code, count, _examples(facts, code))
+    for code, count in _ordered(facts.seen):
+        yield finding(code, count, _examples(facts, code))
 
 
 def _unwanted(facts: FileFacts) -> Iterator[Finding]:
     """What cleaning dropped and changed."""
-    for code, count in facts.dropped.most_common():
+    for code, count in _ordered(facts.dropped):
         # Dropped because the recipe says so, however grave it would be otherwise.
-        yield replace(_finding(code, count, _examples(facts, code)), severity="note")
+        yield replace(finding(code, count, _examples(facts, code)), severity="note")
 
 
 def _twins(number: int, decided: Sequence[Decided], all_facts: Sequence[FileFacts]) -> Iterator[Finding]:
@@ -83,7 +85,7 @@ def _twins(number: int, decided: Sequence[Decided], all_facts: Sequence[FileFact
             examples = tuple(
                 Example(twin.line, _like(twin, all_facts)) for twin in item.examples if twin.source == number
             )
-            yield _finding(item.code, count, examples)
+            yield finding(item.code, count, examples)
 
 
 def _like(twin: Twin, all_facts: Sequence[FileFacts]) -> str:
@@ -97,23 +99,34 @@ def _ignored(facts: FileFacts) -> Iterator[Finding]:
         return
     examples = tuple(
         Example(facts.ignored_at[key], f"`{key}` in {count} rows")
-        for key, count in sorted(facts.ignored.items(), key=lambda item: (-item[1], item[0]))[:3]
+        for key, count in _ordered(facts.ignored)[:3]
     )
-    yield _finding("ignored_key", max(facts.ignored.values()), examples)
+    yield finding("ignored_key", max(facts.ignored.values()), examples)
 
 
-def _lopsided(facts: FileFacts) -> Iterator[Finding]:
+def _lopsided(facts: FileFacts, siblings: Sequence[FileFacts]) -> Iterator[Finding]:
     """What a file teaches beside what it says."""
-    if facts.usable < SHORT:
-        yield _finding("short_source", facts.usable, ())
+    if facts.wanted.role == "pool" and sum(item.usable for item in siblings) < SHORT and facts is siblings[0]:
+        yield finding("short_source", facts.usable, ())
+    missing = sorted({str(name) for name in facts.wanted.source.columns} - facts.columns)
+    if facts.usable and missing:
+        named = facts.wanted.source.columns
+        text = ", ".join(f"{ours}: {theirs}" for ours, theirs in named.items() if ours in missing)
+        yield finding("unknown_column", facts.usable, (Example(1, text),))
     if facts.pairs >= SHORT and facts.longer > LENGTH_BIAS * facts.pairs:
-        yield _finding("length_bias", facts.longer, ())
+        yield finding("length_bias", facts.longer, ())
+
+
+def _ordered(counts: Counter[str]) -> list[tuple[str, int]]:
+    """The most frequent first, and by name where they are equal: never by which came first."""
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
 
 
 def _examples(facts: FileFacts, code: str) -> tuple[Example, ...]:
     return tuple(Example(line, text) for line, text in facts.shown.get(code, ()))
 
 
-def _finding(code: str, count: int, examples: tuple[Example, ...]) -> Finding:
+def finding(code: str, count: int, examples: tuple[Example, ...]) -> Finding:
+    """A finding of the table."""
     kind = FINDINGS[code]
     return Finding(code, kind.severity, count, examples, kind.fix)

@@ -5,23 +5,24 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from core.data.crew import Crew, cores
 from core.data.examine import EXAMPLES, Examination, Examined, RawBatch, examiner
-from core.data.layouts import LAYOUTS, Layout, detect_layout
+from core.data.layouts import EARLIER_ROWS, LAYOUTS, Layout, detect_layout
 from core.data.ledger import Ledger
 from core.data.reading.files import SourceFile, find_files
 from core.data.reading.rows import read_rows
-from core.data.report import refusal
-from core.data.rows import Problem, RawRow, Unit
+from core.data.report import refusal, stopped
+from core.data.rows import Problem, RawRow, Unit, printable
+from core.models.dataset import is_dataset_rows
 from core.models.examples import Kind
 from core.recipe.data import DataSection, DataSource, TestFile
 from core.workspace.events import Emit, Log, Progress
-from tunery.errors import DataError, Stopped
+from tunery.errors import DataError
 
 if TYPE_CHECKING:
     from core.data.similar.near import NearDuplicates
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 Role = Literal["pool", "test", "replay"]
 
 BATCH_ROWS = 200
+BATCH_BYTES = 2**20
 # Below this many bytes, starting processes costs more than they save.
 ALONE_BYTES = 3 * 2**20
 PROGRESS_SECONDS = 1.0
@@ -77,19 +79,15 @@ class FileFacts:
     first_bad: Problem | None = None
     pairs: int = 0
     longer: int = 0
+    changed_rows: int = 0
+    columns: set[str] = field(default_factory=set)
     expected: float = 0.0
     unit: Unit = "line"
 
     @property
-    def kind(self) -> Kind:
-        return self.known_layout.kind
-
-    @property
-    def known_layout(self) -> Layout:
-        """What the rows are; known from the first of them on."""
-        if self.layout is None:
-            raise ValueError(f"no row of {self.wanted.file.shown} was read yet")
-        return self.layout
+    def kind(self) -> Kind | None:
+        """What the rows are; None for a file without a row that could be read."""
+        return None if self.layout is None else self.layout.kind
 
     def show(self, code: str, line: int, text: str) -> bool:
         """Keep an example of a code unless there are enough; True for the first."""
@@ -113,7 +111,7 @@ def find_wanted(section: DataSection, recipe_folder: Path) -> list[Wanted]:
     if isinstance(section.split.test, TestFile):
         look(section.split.test, "test", -1)
     if section.replay is not None:
-        look(DataSource(path=section.replay.run, format="messages"), "replay", -1)
+        look(DataSource(path=section.replay.run), "replay", -1)
     return found
 
 
@@ -152,7 +150,7 @@ class Gathering:
             for examined in crew.map(self._batches()):
                 self._take(examined)
         for facts in self.facts:
-            if facts.layout is None:
+            if facts.layout is None and not self._may_be_empty():
                 self._refuse_without_rows(facts)
         self._progress(final=True)
         return self.facts
@@ -160,21 +158,25 @@ class Gathering:
     def _batches(self) -> Iterator[RawBatch]:
         for number, facts in enumerate(self.facts):
             batch: list[RawRow] = []
+            size = 0
             for row in read_rows(facts.wanted.file):
                 if isinstance(row, Problem):
                     facts.read += 1
                     self._take_bad(facts, row, None)
                     continue
                 if facts.layout is None:
-                    facts.layout = self._layout_of(row, facts.wanted.source)
+                    facts.layout = self._layout_of(row, facts.wanted)
                 batch.append(row)
-                if len(batch) == BATCH_ROWS:
+                size += _size(row.value)
+                if len(batch) == BATCH_ROWS or size > BATCH_BYTES:
                     yield self._batch(number, facts, batch)
-                    batch = []
+                    batch, size = [], 0
             if batch:
                 yield self._batch(number, facts, batch)
 
     def _batch(self, number: int, facts: FileFacts, rows: list[RawRow]) -> RawBatch:
+        if facts.layout is None:
+            raise ValueError(f"no row of {facts.wanted.file.shown} was read yet")
         if not facts.expected:
             # Nobody knows the count before the end: it is guessed from the size of the first rows.
             size = sum(len(json.dumps(row.value, default=str)) for row in rows) / len(rows)
@@ -186,19 +188,22 @@ class Gathering:
             role=facts.wanted.role,
             file=facts.wanted.file.shown,
             unit=facts.unit,
-            layout=facts.known_layout.name,
+            layout=facts.layout.name,
             columns=_columns(source),
             task=source.task if isinstance(source, DataSource) else None,
             rows=[(row.place.number, row.value) for row in rows],
         )
 
-    def _layout_of(self, row: RawRow, source: DataSource | TestFile) -> Layout:
+    def _layout_of(self, row: RawRow, wanted: Wanted) -> Layout:
+        source = wanted.source
+        if is_dataset_rows(wanted.file.path):
+            return EARLIER_ROWS
         return detect_layout(row, _columns(source)) if source.format == "auto" else LAYOUTS[source.format]
 
     def _take(self, examined: Examined) -> None:
         """Write down what came of a batch, and tell what is new."""
         if self._stop_requested():
-            raise Stopped("prepare was stopped before it was done; `tunery resume` begins it again")
+            raise stopped()
         facts = self.facts[examined.source]
         facts.read += examined.read
         facts.usable += len(examined.entries)
@@ -215,6 +220,8 @@ class Gathering:
         facts.seen.update(examined.seen)
         facts.changed.update(examined.changes)
         facts.ignored.update(examined.ignored)
+        facts.changed_rows += examined.changed
+        facts.columns |= examined.columns
         facts.pairs += examined.pairs
         facts.longer += examined.longer
         for key, line in examined.ignored_at.items():
@@ -230,9 +237,15 @@ class Gathering:
         if facts.first_bad is None or problem.place < facts.first_bad.place:
             facts.first_bad = problem
         if self._section.clean.bad_rows == "drop":
-            self._ledger.leave_out(problem.place.file, problem.place.number, problem.code, problem.what, row)
+            place = problem.place
+            self._ledger.leave_out(place.file, place.number, problem.code, printable(problem.what), row)
         if facts.show(problem.code, problem.place.number, problem.what):
             self._emit(Log(text=str(problem)))
+
+    def _may_be_empty(self) -> bool:
+        """Whether a file without a single row does no harm: others have rows, and bad ones are dropped."""
+        others = any(facts.layout is not None for facts in self.facts)
+        return others and self._section.clean.bad_rows == "drop"
 
     def _refuse_without_rows(self, facts: FileFacts) -> None:
         shown = facts.wanted.file.shown
@@ -253,3 +266,14 @@ class Gathering:
 
 def _columns(source: DataSource | TestFile) -> dict[str, str]:
     return {str(ours): theirs for ours, theirs in source.columns.items()}
+
+
+def _size(value: object, depth: int = 0) -> int:
+    """Characters in a row, roughly."""
+    if isinstance(value, str):
+        return len(value)
+    if depth > 3:
+        return 0
+    if isinstance(value, Mapping):
+        return sum(_size(item, depth + 1) for item in value.values())
+    return sum(_size(item, depth + 1) for item in value) if isinstance(value, list) else 8

@@ -50,13 +50,15 @@ def prepare(section: PrepareSection, ctx: StepContext) -> StepResult:
                 how = "found by looking" if source.detected else "set in the recipe"
                 ctx.emit(Log(text=f"{source.path}: {source.rows} rows, format {source.format} ({how})"))
             report.refuse_bad_rows()
+            if look.cannot_divide is not None:
+                raise look.cannot_divide
             drafts = scratch / "dataset"
             drafts.mkdir()
             tokenized = tokenize(section, look, ctx, drafts)
             report = _complete(report, tokenized, section, model)
             _write_dropped(drafts / "dropped.jsonl", look)
             write_json_whole(drafts / "report.json", report.to_json())
-            write_text_whole(drafts / "card.md", data_card(ctx.name, section.data, report))
+            write_text_whole(drafts / "card.md", data_card(section.data, report))
             for path in sorted(drafts.iterdir()):
                 os.replace(path, ctx.out / path.name)
     finally:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from core.data.rows import Problem, printable
-from tunery.errors import DataError
+from tunery.errors import DataError, Stopped
 
 Severity = Literal["error", "warning", "note"]
 
@@ -181,6 +181,11 @@ def refusal(first: Problem, count: int) -> str:
     more = count - 1
     others = "" if not more else f" (and {more} more row{'s' if more > 1 else ''} cannot be used)"
     return f"{first}{others}"
+
+
+def stopped() -> Stopped:
+    """What the prepare step raises when a person asked it to stop."""
+    return Stopped("prepare was stopped before it was done; `tunery resume` begins it again")
 
 
 def histogram(lengths: Sequence[tuple[int, int]], unit: Literal["characters", "tokens"]) -> Lengths:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
-
-from tunery.errors import DataError
 
 Unit = Literal["line", "row"]
 
@@ -42,16 +40,6 @@ class Problem:
 
     def __str__(self) -> str:
         return printable(f"{self.place}: {self.what}; {self.fix}")
-
-
-def refuse(problems: Sequence[Problem]) -> None:
-    """Raise DataError that names the first problem, in file and line order, and counts the others."""
-    if not problems:
-        return
-    first = problems[0]
-    more = len(problems) - 1
-    others = "" if not more else f" (and {more} more row{'s' if more > 1 else ''} cannot be used)"
-    raise DataError(f"{first}{others}")
 
 
 def printable(text: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from core.data.crew import Crew, cores
 from core.data.look import Look
 from core.data.rendering import Done, Rendering, RowBatch, renderer
-from core.data.report import StepCount, refusal
+from core.data.report import StepCount, refusal, stopped
 from core.data.rows import Problem, Unit
 from core.data.tally import Tally
 from core.data.tokens.proof import StopProof, prove_stops
@@ -23,13 +23,14 @@ from core.recipe.sections import PrepareSection
 from core.workspace.events import Progress
 from core.workspace.steps import StepContext
 from serve.model_folder import open_model
-from tunery.errors import DataError, Stopped
+from tunery.errors import DataError
 
 BATCH_ROWS = 100
 PROGRESS_SECONDS = 1.0
 # Fewer rows than this are rendered here: starting processes would take longer.
 ALONE_ROWS = 3000
 PROVED_ROWS = 20
+TASKS = 200
 # What `too_long: drop` may leave out.
 TOO_LONG = ("longer_than_max_length", "longer_than_context", "answer_too_long")
 
@@ -80,7 +81,7 @@ def tokenize(section: PrepareSection, look: Look, ctx: StepContext, folder: Path
         places: list[list[_Place]] = []
         for results in crew.map(_batches(look, places)):
             if ctx.stop_requested():
-                raise Stopped("prepare was stopped before it was done; `tunery resume` begins it again")
+                raise stopped()
             for place, result in zip(places.pop(0), results, strict=True):
                 _take(place, result, section, look, tokenized, writers)
                 done += 1
@@ -144,13 +145,18 @@ def _take(
     length, trained = len(result.rendered.ids), result.rendered.trained
     tokenized.cut += bool(result.rendered.cut)
     tokenized.masked += trained == 0
-    tokenized.by_source[place.source].add(length, trained)
-    tokenized.all.add(length, trained)
-    tokenized.by_split[place.split].add(length, trained, place.copies)
-    if result.task is not None:
-        tokenized.by_task.setdefault(result.task, Tally()).add(length, trained, place.copies)
+    task = tokenized.by_task.setdefault(_task(result.task, tokenized), Tally()) if result.task else None
+    for tally in (tokenized.by_source[place.source], tokenized.by_split[place.split], tokenized.all, task):
+        if tally is not None:
+            tally.add(length, trained, place.copies)
     for _ in range(place.copies):
         writers[place.split].add(result)
+
+
+def _task(task: str, tokenized: Tokenized) -> str:
+    """The name under which a task is counted: only the first so many have one of their own."""
+    known = task in tokenized.by_task or len(tokenized.by_task) < TASKS
+    return task if known else "(others)"
 
 
 def _take_problem(
@@ -174,22 +180,20 @@ def _take_problem(
 def _refuse(section: PrepareSection, look: Look, tokenized: Tokenized) -> None:
     if tokenized.first is not None:
         raise DataError(refusal(tokenized.first[2], tokenized.refused))
-    rows = sum(facts.read for facts in look.facts)
-    lost = look.bad + sum(tokenized.dropped.values())
+    pool = [facts for facts in look.facts if facts.wanted.role == "pool"]
+    rows = sum(facts.read for facts in pool)
+    lost = sum(sum(facts.bad.values()) for facts in pool) + sum(tokenized.dropped.values())
     share = (lost + tokenized.cut + tokenized.masked) / max(1, rows)
     if share > section.data.refuse_above:
         raise DataError(
-            f"{share:.0%} of {rows} rows would be dropped ({lost}), cut ({tokenized.cut}) or left without a "
+            f"{share:.0%} of {rows} rows are bad or too long ({lost}), cut ({tokenized.cut}) or without a "
             f"trained token ({tokenized.masked}), and data.refuse_above is {section.data.refuse_above:g}; "
             "look at them with `tunery data inspect`, mend them, or raise data.refuse_above"
         )
     for name in SPLITS:
         planned = int(look.ledger.one("SELECT count(*) FROM walk WHERE split = ? AND copies > 0", name))
         if (planned or name == "train") and not tokenized.by_split[name].rows:
-            raise DataError(
-                f"no {name} row is left after tokenizing; raise train.max_length, "
-                "or set data.too_long: truncate"
-            )
+            raise DataError(f"no {name} row is short enough; raise train.max_length, or add shorter rows")
 
 
 def _account(tokenized: Tokenized, count: int) -> None:

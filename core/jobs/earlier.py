@@ -27,16 +27,22 @@ def with_earlier_data(recipe: Recipe, workspace: Workspace) -> Recipe:
 
 
 def _resolved(data: DataSection, workspace: Workspace) -> DataSection:
+    from core.recipe.data import TestFile
+
     sources = tuple(
         source.model_copy(update={"path": _rows_of(source.path.removeprefix(RUN), workspace)})
         if source.path.startswith(RUN)
         else source
         for source in data.sources
     )
+    split = data.split
+    if isinstance(split.test, TestFile) and split.test.path.startswith(RUN):
+        path = _rows_of(split.test.path.removeprefix(RUN), workspace)
+        split = split.model_copy(update={"test": split.test.model_copy(update={"path": path})})
     replay = data.replay
     if replay is not None and not Path(replay.run).is_absolute():
         replay = replay.model_copy(update={"run": _rows_of(replay.run.removeprefix(RUN), workspace)})
-    return data.model_copy(update={"sources": sources, "replay": replay})
+    return data.model_copy(update={"sources": sources, "split": split, "replay": replay})
 
 
 def _rows_of(name: str, workspace: Workspace) -> str:

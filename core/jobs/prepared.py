@@ -5,22 +5,21 @@ A run of the same recipe finds the artifact that was made here and skips the ste
 
 from __future__ import annotations
 
-import os
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.jobs.earlier import with_earlier_data
 from core.pipeline.apart import find_base_apart
-from core.pipeline.keep import look_over, partial_folder
+from core.pipeline.keep import clear_partials, look_over, partial_folder
 from core.pipeline.make import make_artifact
 from core.pipeline.plan import Plan, Stage, make_plan
 from core.pipeline.steps import StepKind, load_table
 from core.pipeline.task import Task, base_of, make_task
 from core.workspace.events import Emit
 from core.workspace.home import Workspace
+from core.workspace.locks import one_at_a_time
 from core.workspace.steps import StepContext
 from core.workspace.trash import to_trash
 
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from core.recipe.recipe import Recipe
 
 PREPARE = "prepare"
+LOOK = "look"
 
 
 @dataclass(frozen=True)
@@ -69,21 +69,28 @@ def prepare_dataset(recipe: Recipe, recipe_folder: Path, workspace: Workspace, e
 
 
 def _make(plan: Plan, stage: Stage, kind: StepKind, task: Task, workspace: Workspace, emit: Emit) -> None:
-    out = partial_folder(Path(task.artifact), f"look-{os.getpid()}", stage.step)
-    out.mkdir(parents=True)
-    try:
-        with tempfile.TemporaryDirectory(prefix="tunery-prepare-") as work:
+    """Make the artifact here, as a worker's child would; one at a time, so leftovers are known as such."""
+    out = partial_folder(Path(task.artifact), LOOK, stage.step)
+    # On the same disk as the artifact: what is filled here is renamed into it.
+    work = workspace.root / LOOK
+    with one_at_a_time(workspace, LOOK):
+        try:
+            clear_partials(workspace, LOOK)
+            shutil.rmtree(work, ignore_errors=True)
+            for folder in (out, work):
+                folder.mkdir(parents=True)
             context = StepContext(
                 step=stage.step,
                 name=plan.name,
                 inputs={role: Path(folder) for role, folder in task.inputs.items()},
                 recipe_folder=Path(plan.recipe_folder),
                 out=out,
-                work=Path(work),
-                shared=Path(work),
+                work=work,
+                shared=work,
                 workspace=workspace,
                 emit=emit,
             )
             make_artifact(plan, stage, kind, task, context, run="")
-    finally:
-        shutil.rmtree(out, ignore_errors=True)
+        finally:
+            for folder in (out, work):
+                shutil.rmtree(folder, ignore_errors=True)

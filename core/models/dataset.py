@@ -157,6 +157,11 @@ class Dataset:
         return list(read_rows(self.folder / f"{name}.jsonl"))
 
 
+def is_dataset_rows(path: Path) -> bool:
+    """Whether a file holds the rows of one split of a dataset artifact."""
+    return path.suffix == ".jsonl" and path.with_name(f"{path.stem}.offsets.npy").is_file()
+
+
 def read_rows(path: Path) -> Iterator[Row]:
     """The rows of a file that `write_rows` wrote."""
     with open(path, encoding="utf-8") as handle:

@@ -155,8 +155,9 @@ class Balance(Section):
     by: Literal["task", "label", "source"] | None = setting(
         None, about="Bring groups to the same size: task, label or source."
     )
-    to: Literal["smallest", "largest"] = setting(
-        "largest", about="Repeat rows up to the largest group, or drop rows down to the smallest."
+    to: Literal["smallest", "largest"] | None = setting(
+        None,
+        about="Repeat rows up to the largest group (by default), or pass rows over down to the smallest.",
     )
     cap: int | None = setting(None, ge=1, about="At most so many rows a group.")
     temperature: float | None = setting(
@@ -165,8 +166,10 @@ class Balance(Section):
 
     @model_validator(mode="after")
     def _cap_needs_groups(self) -> Balance:
-        if self.cap is not None and self.by is None:
-            raise ValueError("cap needs `by`, which says what is counted")
+        if self.by is None and (self.cap is not None or self.to is not None):
+            raise ValueError("cap and to need `by`, which says what is counted")
+        if self.cap is not None and self.to is not None:
+            raise ValueError("cap and to both limit the groups; keep one")
         if self.temperature is not None and self.by is not None:
             raise ValueError("by and temperature both set how often rows are seen; keep one")
         return self
@@ -195,6 +198,6 @@ class DataSection(Section):
         0.1,
         ge=0,
         le=1,
-        about="Refuse to start when a larger share of rows is dropped, cut or left without a trained token.",
+        about="Refuse to start when a larger share of rows is bad, too long, cut or without a trained token.",
         shown="advanced",
     )

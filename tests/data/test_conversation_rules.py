@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.data.check import check_conversation
-from core.data.rows import Place, Problem, refuse
+from core.data.report import refusal
+from core.data.rows import Place, Problem
 from serve.chat import Message, ToolCall
-from tunery.errors import DataError
 
 PLACE = Place("tickets.jsonl", 214)
 
@@ -155,11 +155,7 @@ def test_damage_within_a_call_is_found(call):
 
 
 def test_of_several_bad_rows_the_first_is_named_and_the_others_are_counted():
-    problems = [Problem("c", Place("a.jsonl", n), "it is wrong", "mend it") for n in (3, 5, 9)]
-    with pytest.raises(
-        DataError, match=r"^a\.jsonl line 3: it is wrong; mend it \(and 2 more rows cannot be used\)$"
-    ):
-        refuse(problems)
-    with pytest.raises(DataError, match=r"^a\.jsonl line 3: it is wrong; mend it$"):
-        refuse(problems[:1])
-    refuse([])
+    first = Problem("c", Place("a.jsonl", 3), "it is wrong", "mend it")
+    assert refusal(first, 3) == "a.jsonl line 3: it is wrong; mend it (and 2 more rows cannot be used)"
+    assert refusal(first, 2) == "a.jsonl line 3: it is wrong; mend it (and 1 more row cannot be used)"
+    assert refusal(first, 1) == "a.jsonl line 3: it is wrong; mend it"

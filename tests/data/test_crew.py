@@ -15,9 +15,9 @@ from tunery.errors import DataError, TuneryError
 
 def doubler(factor):
     def double(number):
-        if number < 0:
+        if isinstance(number, int) and number < 0:
             raise DataError(f"{number} is negative")
-        time.sleep(0.02 if number % 3 == 0 else 0)
+        time.sleep(0.02 if number == 3 else 0)
         return number * factor
 
     return double
@@ -70,6 +70,26 @@ def test_what_cannot_begin_says_why():
 def test_a_process_that_the_system_ended_is_told_in_one_sentence():
     with Crew(breaker, None, 2) as crew, pytest.raises(TuneryError, match=r"exit code -9.*want of memory"):
         list(crew.map([1, 2, 3]))
+
+
+def test_tasks_and_results_larger_than_a_pipe_holds_go_through():
+    with Crew(doubler, 2, 2) as crew:
+        texts = ["x" * 1_000_000 + str(number) for number in range(12)]
+        assert list(crew.map(texts)) == [text * 2 for text in texts]
+
+
+def test_a_crew_that_cannot_begin_says_why_even_when_the_tasks_are_large():
+    tasks = ["x" * 1_000_000] * 6
+    with Crew(unmakeable, None, 2) as crew, pytest.raises(DataError, match="the model is not there"):
+        list(crew.map(tasks))
+
+
+def test_nothing_of_the_current_folder_is_imported(tmp_path, monkeypatch):
+    (tmp_path / "socket.py").write_text("raise SystemExit('imported from the current folder')\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
+    with Crew(doubler, 2, 2) as crew:
+        assert list(crew.map([1, 2, 3])) == [2, 4, 6]
 
 
 def test_the_processes_are_gone_after_the_block():

@@ -3,10 +3,12 @@
 import json
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
 from core.data.inspect import inspect_sources
+from core.data.scratch import scratch_folder
 from core.recipe.data import DataSection, DataSource, Split
 from tunery.errors import DataError
 from tunery.hashes import sha256_file
@@ -75,14 +77,30 @@ def test_a_file_in_which_no_line_can_be_read_is_refused(tmp_path):
 
 def test_a_split_without_rows_is_refused_by_the_light_check_too(tmp_path):
     (tmp_path / "a.jsonl").write_text('{"prompt": "Q", "completion": "A"}\n')
-    with pytest.raises(DataError, match="add rows, or set the share to 0"):
-        inspect_sources(section("a.jsonl"), tmp_path)
+    report = inspect_sources(section("a.jsonl"), tmp_path).to_json()
+    (finding,) = [item for item in report["sources"][0]["findings"] if item["severity"] == "error"]
+    assert finding["code"] == "no_split"
+    assert "add rows, or set the share to 0" in finding["examples"][0]["text"]
+
+
+def test_what_a_killed_look_left_is_swept_away_by_the_next(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    left = tmp_path / "tunery-look-dead"
+    left.mkdir()
+    (left / "lock").touch()
+    (left / "ledger.db").touch()
+    with scratch_folder() as mine, scratch_folder() as other:
+        assert not left.exists()
+        assert mine.is_dir()
+        assert other.is_dir()
+    assert list(tmp_path.iterdir()) == []
 
 
 HEAVY = """
 import sys
 from pathlib import Path
 from core.data.inspect import inspect_sources
+from core.data.scratch import scratch_folder
 from core.recipe.data import DataSection
 folder, name = Path(sys.argv[1]), sys.argv[2]
 inspect_sources(DataSection(sources=[{"path": name}]), folder).refuse_bad_rows()

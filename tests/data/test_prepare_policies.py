@@ -52,7 +52,7 @@ def test_bad_rows_are_dropped_when_the_recipe_says_so_and_kept_aside(bench):
 def test_more_lost_rows_than_the_threshold_allows_refuse_the_run(bench):
     bench.write("a.jsonl", [*many(12), *(conversation(f"Q{n}", "") for n in range(4))])
     text = bench.refusal("a.jsonl", data={"clean": {"bad_rows": "drop"}})
-    assert text.startswith("25% of 16 rows would be dropped (4), cut (0) or left without a trained token (0)")
+    assert text.startswith("25% of 16 rows are bad or too long (4), cut (0) or without a trained token (0)")
     bench.prepare("a.jsonl", data={"clean": {"bad_rows": "drop"}, "refuse_above": 0.3})
     assert len(rows(bench)) == 10
 
@@ -156,6 +156,40 @@ def test_personal_data_is_replaced_by_stable_placeholders(bench):
     assert not any(mail in path.read_text("utf-8", "replace") for path in bench.out.iterdir())
 
 
+def test_rows_that_are_left_out_are_kept_without_personal_data_too(bench):
+    mail = "ann.lee@example.org"
+    bad = {**conversation(f"I am {mail}", ""), "note": [f"from {mail}"]}
+    short = conversation(f"Who is {mail}?", "?")
+    bench.write("a.jsonl", [*many(30), bad, short])
+    clean = {"redact": ["email"], "bad_rows": "drop", "min_answer_characters": 3}
+    bench.prepare("a.jsonl", data={"clean": clean})
+    assert [reason for _, _, reason in bench.dropped()] == ["empty_turn", "short_answer"]
+    assert not any(mail in path.read_text("utf-8", "replace") for path in bench.out.iterdir())
+    kept = json.loads((bench.out / "dropped.jsonl").read_text().splitlines()[0])
+    assert kept["row"]["note"] == ["from <EMAIL_1>"]
+
+
+def test_half_characters_are_dropped_and_kept_aside_as_what_they_are(bench):
+    bench.write("a.jsonl", [*many(30), conversation("Q", "half \ud83d"), {**many(1)[0], "note": "\ud83d"}])
+    bench.prepare("a.jsonl", data={"clean": {"bad_rows": "drop"}})
+    assert bench.dropped() == [("a.jsonl", 31, "lone_surrogate")]
+    kept = json.loads((bench.out / "dropped.jsonl").read_text().splitlines()[0])
+    assert kept["row"]["messages"][1]["content"] == "half \ud83d"
+
+
+def test_rows_that_differ_in_their_tool_calls_alone_are_different_rows():
+    from core.data.examine import said
+    from core.data.layouts import LAYOUTS, to_example
+    from core.data.rows import Place, RawRow
+
+    def example(city):
+        call = {"type": "function", "function": {"name": "weather", "arguments": {"city": city}}}
+        turns = [{"role": "user", "content": "How is it?"}, {"role": "assistant", "tool_calls": [call]}]
+        return to_example(RawRow(Place("a", 1), {"messages": turns}), LAYOUTS["messages"], {})
+
+    assert said(example("Rome")) != said(example("Oslo"))
+
+
 def test_weights_and_tasks_reach_training_and_the_report(bench):
     bench.write("a.jsonl", many(20, "A"))
     bench.write("b.jsonl", many(20, "B"))
@@ -173,6 +207,8 @@ def test_weights_and_tasks_reach_training_and_the_report(bench):
     report = bench.report()
     assert report["tasks"] == {"greet": 20, "leave": 20}
     assert report["tokens_by_task"]["greet"]["rows"] == greet + held
+    (step,) = [step for step in report["steps"] if step["step"] == "balance"]
+    assert "sees" in step["about"]
 
 
 def test_an_earlier_runs_rows_are_replayed(bench):
@@ -187,6 +223,21 @@ def test_an_earlier_runs_rows_are_replayed(bench):
     assert all(row.messages[0].content.startswith("New") for row in rows(bench, "test"))
 
 
+def test_an_earlier_runs_texts_and_conversations_are_read_as_they_were_written(bench):
+    bench.write("old.jsonl", many(12, "Old"))
+    (bench.folder / "old.txt").write_text("".join(f"A sentence about {number}.\n" for number in range(12)))
+    bench.prepare("old.jsonl", "old.txt", validation=0, test=0)
+    bench.prepare(str(bench.out / "train.jsonl"), validation=0, test=0)
+    kinds = [row.example.kind for row in rows(bench)]
+    assert (kinds.count("conversation"), kinds.count("text")) == (12, 12)
+    assert bench.report()["sources"][0]["findings"] == []
+
+
+def test_a_test_file_that_is_the_training_file_says_that_all_rows_leaked(bench):
+    bench.write("a.jsonl", many(20))
+    assert "after 20 leak were left out" in bench.refusal("a.jsonl", test={"path": "a.jsonl"})
+
+
 @pytest.mark.parametrize("kind", ["jsonl", "csv"])
 def test_any_number_of_processes_makes_the_same_bytes(bench, kind, monkeypatch):
     texts = [sentence(number) for number in range(150)]
@@ -195,7 +246,12 @@ def test_any_number_of_processes_makes_the_same_bytes(bench, kind, monkeypatch):
     else:
         lines = [f'"{text}","{text[::-1]}"' for text in (*texts, *texts[:20])]
         (bench.folder / "a.csv").write_text("prompt,completion\n" + "\n".join(lines) + "\n")
-    clean = {"duplicates": "drop", "near_duplicates": 0.9}
+    clean = {"duplicates": "drop", "near_duplicates": 0.9, "bad_rows": "drop"}
+
+    broken = ["{broken", json.dumps(conversation("Q", "")), json.dumps(conversation("Q", "")), "{broken"]
+    if kind == "jsonl":
+        with (bench.folder / "a.jsonl").open("a") as file:
+            file.write("\n".join(broken) + "\n")
 
     def made():
         bench.prepare(f"a.{kind}", data={"clean": clean})

@@ -32,7 +32,7 @@ def test_a_runs_name_becomes_the_file_of_its_training_rows(bench: Any) -> None:
 
 def test_a_run_that_is_not_there_is_told_in_one_sentence(bench: Any) -> None:
     recipe = bench.recipe(data=data(replay={"run": "nobody"}))
-    with pytest.raises(NotThere, match="no runs here yet|there is no run"):
+    with pytest.raises(NotThere, match=r"no runs here yet|there is no run"):
         with_earlier_data(recipe, bench.workspace)
 
 

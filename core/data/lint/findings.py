@@ -132,6 +132,16 @@ _BESIDE_OTHERS = {
         "the chosen answer is the longer one in most pairs, so that length is what is learned",
         "add pairs whose chosen answer is the shorter one",
     ),
+    "unknown_column": FindingKind(
+        "warning",
+        "a column that the recipe maps stands in no row",
+        "correct data.sources[].columns",
+    ),
+    "no_split": FindingKind(
+        "error",
+        "the rows that are left cannot be divided as the recipe asks",
+        "add rows, or lower data.split.validation and data.split.test",
+    ),
     "ignored_key": FindingKind(
         "note",
         "a column carries something that nobody reads",

@@ -148,7 +148,9 @@ class RowRenderer:
         begin = self._chat.text_prefix
         whole = array("i", [*begin, *ids, eos])
         problem = self._too_long(len(whole), place, "the text is")
-        return RenderedRow(whole, [(len(begin), len(whole))]) if problem is None else problem
+        if problem is None:
+            return RenderedRow(whole, [(len(begin), len(whole))])
+        return replace(problem, fix="write it as shorter rows, or raise train.max_length")
 
     def _too_long(self, length: int, place: Place, what: str) -> Problem | None:
         if length > self._context_length:
