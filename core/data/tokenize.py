@@ -20,7 +20,7 @@ from core.data.tokens.proof import StopProof, prove_stops
 from core.data.tokens.write import TokenWriter
 from core.models.dataset import SPLITS
 from core.recipe.sections import PrepareSection
-from core.workspace.events import Progress
+from core.workspace.events import Progress, Warned
 from core.workspace.steps import StepContext
 from serve.model_folder import open_model
 from tunery.errors import DataError
@@ -82,9 +82,13 @@ def tokenize(section: PrepareSection, look: Look, ctx: StepContext, folder: Path
         for results in crew.map(_batches(look, places)):
             if ctx.stop_requested():
                 raise stopped()
+            before = tokenized.refused
             for place, result in zip(places.pop(0), results, strict=True):
                 _take(place, result, section, look, tokenized, writers)
                 done += 1
+            if tokenized.first is not None and not before:
+                # The refusal comes when all rows are counted; nobody should wait for its reason.
+                ctx.emit(Warned(text=str(tokenized.first[2])))
             if time.monotonic() - told > PROGRESS_SECONDS:
                 told = time.monotonic()
                 ctx.emit(

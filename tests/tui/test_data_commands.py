@@ -182,6 +182,14 @@ def test_colour_is_for_those_who_want_it(tunery: Tunery, tmp_path: Path, tiny_mo
     assert "\x1b" not in tunery("tokens", "recipe.yaml", FORCE_COLOR="1", NO_COLOR="1").stdout
 
 
+def test_a_folder_without_a_recipe_is_a_folder_of_rows(tunery: Tunery, tmp_path: Path) -> None:
+    (tmp_path / "rows").mkdir()
+    for name in ("a", "b"):
+        write_rows(tmp_path / "rows" / f"{name}.jsonl", *numbered(12))
+    report = json.loads(tunery("inspect", "rows", "--json").stdout)
+    assert [source["path"] for source in report["sources"]] == ["rows/a.jsonl", "rows/b.jsonl"]
+
+
 def test_two_datasets_are_compared_by_folder(tunery: Tunery, tmp_path: Path, tiny_model_folder: Path) -> None:
     write_recipe(tmp_path, tiny_model_folder)
     folders = []

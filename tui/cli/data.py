@@ -96,8 +96,9 @@ def _report(what: str, overrides: list[str], tokens: bool) -> dict[str, Any]:
     from core.recipe.load import load_recipe
     from core.workspace.home import find_workspace
 
+    what = what.removeprefix("run:")
     file = recipe_path(Path(what))
-    if _is_recipe(file):
+    if _is_recipe(file) and (file.exists() or not Path(what).is_dir()):
         if tokens:
             return _read_report(_prepared(what, overrides).dataset)
         with progress_shown() as emit:
