@@ -1,7 +1,7 @@
 """Time the prepare step on real rows repeated, and show that its memory does not grow with them.
 
     python benchmarks/data_speed.py [--rows 200000] [--distinct] [--redact] [--parts]
-    python benchmarks/data_speed.py --bytes 2000000000 --curve
+    python benchmarks/data_speed.py --curve [--bytes 2000000000] [--look]
 
 Rows are those of the shared folder's alpaca_en_demo.json, written as JSONL. Repeated as they
 are, all but 985 are duplicates, which the recipe drops; with --distinct each gets a number of
@@ -10,7 +10,8 @@ drops duplicates and near-duplicates, looks for leaks, and renders for SmolLM2-1
 
 --parts says where the time goes: CPU time of each part for a row, measured in one process.
 --curve prepares files of a twentieth, a quarter and all of --bytes, each in a process of its
-own, and prints the peak memory (all processes together) and time of each.
+own, and prints the peak memory (all processes together) and time of each. With --look they are
+read, linted, cleaned, compared and divided as `tunery data inspect` does, and not tokenized.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from core.recipe.data import DataSection
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared" / "data" / "alpaca_en_demo.json"
@@ -42,9 +46,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="tunery-data-speed-") as name:
         folder = Path(name)
         if options.child:
-            print(json.dumps(_prepare(Path(options.child), options.redact)))
+            do = _look if options.look else _prepare
+            print(json.dumps(do(Path(options.child), options.redact)))
         elif options.curve:
-            _curve(folder, options.bytes)
+            _curve(folder, options.bytes, ("--look",) if options.look else ())
         else:
             rows = _write(folder / "rows.jsonl", _rows(options.distinct), count=options.rows)
             result = _prepare(folder, options.redact)
@@ -62,6 +67,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--redact", action="store_true", help="replace e-mail addresses, keys and the like")
     parser.add_argument("--parts", action="store_true", help="CPU time of each part")
     parser.add_argument("--curve", action="store_true", help="memory over the size of the file")
+    parser.add_argument("--look", action="store_true", help="the curve without tokens")
     parser.add_argument("--bytes", type=int, default=2_000_000_000, help="the largest file of the curve")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -97,7 +103,6 @@ def _prepare(folder: Path, redact: bool) -> dict[str, Any]:
     """Run the step in `folder`; seconds of its phases, what came out, peak memory in bytes."""
     from core.data.prepare import prepare
     from core.models.find import find_base
-    from core.recipe.data import Clean, DataSection, DataSource
     from core.recipe.sections import PrepareSection
     from core.workspace.events import Event, Progress
     from core.workspace.home import Workspace
@@ -105,13 +110,7 @@ def _prepare(folder: Path, redact: bool) -> dict[str, Any]:
 
     workspace = Workspace(folder / "workspace")
     base = find_base(STARTER, workspace, folder)
-    kinds = PRIVATE if redact else ()
-    section = DataSection(
-        sources=(DataSource(path="rows.jsonl"),),
-        clean=Clean(duplicates="drop", near_duplicates=0.95, redact=kinds),
-        too_long="truncate",
-        refuse_above=1.0,
-    )
+    section = _section(redact)
     began = time.monotonic()
     phases: dict[str, float] = {}
 
@@ -148,6 +147,27 @@ def _prepare(folder: Path, redact: bool) -> dict[str, Any]:
         "metrics": dict(result.metrics),
         "peak_bytes": watch.peak,
     }
+
+
+def _look(folder: Path, redact: bool) -> dict[str, Any]:
+    """Everything but tokens, on the rows in `folder`; seconds, and peak memory in bytes."""
+    from core.data.inspect import inspect_sources
+
+    began = time.monotonic()
+    with _Watch() as watch:
+        inspect_sources(_section(redact), folder)
+    return {"seconds": time.monotonic() - began, "peak_bytes": watch.peak}
+
+
+def _section(redact: bool) -> DataSection:
+    from core.recipe.data import Clean, DataSection, DataSource
+
+    return DataSection(
+        sources=(DataSource(path="rows.jsonl"),),
+        clean=Clean(duplicates="drop", near_duplicates=0.95, redact=PRIVATE if redact else ()),
+        too_long="truncate",
+        refuse_above=1.0,
+    )
 
 
 class _Watch:
@@ -199,13 +219,13 @@ def _print_result(rows: int, result: dict[str, Any]) -> None:
     print(f"  peak memory of all processes {result['peak_bytes'] / 2**20:,.0f} MiB")
 
 
-def _curve(folder: Path, size: int) -> None:
+def _curve(folder: Path, size: int, more: tuple[str, ...]) -> None:
     print("| file | rows | seconds | rows/s | peak memory, all processes |\n|---|---|---|---|---|")
     for share in (0.05, 0.25, 1.0):
         place = folder / f"share-{share}"
         place.mkdir()
         rows = _write(place / "rows.jsonl", _rows(distinct=True), size=int(size * share))
-        command = [sys.executable, "-P", __file__, "--child", str(place)]
+        command = [sys.executable, "-P", __file__, "--child", str(place), *more]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         result = json.loads(done.stdout.splitlines()[-1])
         print(
