@@ -21,7 +21,7 @@ from core.models.find import find_base
 from core.workspace.home import Workspace
 from tunery.files import whole_folder
 
-# Tests assert behaviour and never the clock: a busy machine is no reason to fail. CI tries what it tried before.
+# Tests assert behaviour and never the clock. CI tries the same examples every time.
 settings.register_profile(
     "house",
     deadline=None,
