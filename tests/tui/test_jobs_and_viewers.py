@@ -224,7 +224,12 @@ def test_an_app_with_nothing_new_to_show_writes_nothing(project: Project) -> Non
         os.close(terminal)
 
 
-def test_a_dropped_terminal_ends_the_app_and_not_the_job(project: Project) -> None:
+@pytest.mark.parametrize("hang_up", [signal.SIG_DFL, signal.SIG_IGN], ids=["heard", "ignored"])
+def test_a_dropped_terminal_ends_the_app_and_not_the_job(
+    project: Project, request: pytest.FixtureRequest, hang_up: signal.Handlers
+) -> None:
+    before = signal.signal(signal.SIGHUP, hang_up)
+    request.addfinalizer(lambda: signal.signal(signal.SIGHUP, before))
     project.tunery("run", ".", "--detach")
     pid, terminal = open_app(project)
     drawn = b""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 from tui.cli.output import data, say
@@ -15,6 +16,8 @@ def open_app() -> None:
     from tui.app import TuneryApp
     from tui.facade import CoreFacade
 
+    # Where the shell ignores it, as under nohup, the app would draw for ever on a terminal that is gone.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     app = TuneryApp(CoreFacade())
     app.run()
     if app.crash:
