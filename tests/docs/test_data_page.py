@@ -26,7 +26,7 @@ def test_every_format_is_in_the_table_and_nothing_else_is() -> None:
 
 
 def test_the_settings_on_the_page_are_settings() -> None:
-    block = PAGE[PAGE.index("    data:\n") : PAGE.index("Training rows that are nearly")]
+    block = PAGE[PAGE.index("    data:\n") : PAGE.index("Names of persons")]
     section = DataSection.model_validate(yaml.safe_load(block)["data"])
     assert section.clean.near_duplicates == 0.85
     for key in re.findall(r"`(clean\.[a-z_.]+)`", PAGE):
