@@ -74,7 +74,7 @@ def replay_rows(replay: Replay, ledger: Ledger) -> tuple[int, int]:
     wanted = round(training * replay.share / (1 - replay.share))
     held = "FROM walk JOIN rows ON rows.n = walk.n WHERE walk.split != 'train'"
     added = ledger.do(
-        "INSERT INTO walk (n, split, copies) SELECT n, 'train', 1 FROM rows WHERE role = 'replay' "  # noqa: S608
+        "INSERT INTO walk (n, split, copies) SELECT n, 'train', 1 FROM rows WHERE role = 'replay' "  # noqa: S608 (only our own text)
         f"AND fate IS NULL AND key NOT IN (SELECT rows.key {held}) "
         f"AND coalesce(lead, n) NOT IN (SELECT coalesce(rows.lead, rows.n) {held}) "
         "ORDER BY draw, key, n LIMIT ?",

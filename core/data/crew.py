@@ -139,7 +139,7 @@ def _work(pipe: Connection, make: Callable[[Any], Callable[[Any], Any]], setup: 
     with suppress(EOFError, OSError):
         try:
             do = make(setup)
-        except Exception as error:
+        except Exception as error:  # goes to the one that sends the first task
             pipe.recv()
             pipe.send((False, error))
             return
